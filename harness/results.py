@@ -1,0 +1,189 @@
+"""The results of one run: immutable records and the JSON that they are kept in.
+
+Schema history
+1  first: verdict, environment, cases with checks, benchmarks, explanations, not_measured.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+SCHEMA = 1
+HOLDS, FAILS, NOT_MEASURED, CHAOTIC = "holds", "fails", "not measured", "chaotic"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """One comparison of one backend with the reference: the greatest error, where, and the bound it is held to."""
+
+    check: str
+    """What was compared and how: 'outputs float64', 'one step float32', 'gradient kernel float64' …"""
+    backend: str
+    reference: str
+    error: float | None
+    """Greatest absolute difference divided by the scale, in `unit`; None where not measured."""
+    bound: float | None
+    unit: str
+    """'relative' or 'u' (2^-24 of the scale)."""
+    reason: str
+    """Why the bound is what it is; for a check that was not measured, why not."""
+    verdict: str
+    """holds | fails | not measured | chaotic."""
+    where: str = ""
+    """The place of the greatest difference in words: 'batch 1, step 9, unit 3'."""
+
+    @property
+    def margin(self) -> float | None:
+        """How many times the error fits into the bound; below 1 it fails."""
+        if self.error is None or self.bound is None:
+            return None
+        return self.bound / self.error if self.error else float("inf")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One configuration, every check of it, and what the page draws."""
+
+    id: str
+    title: str
+    group: str
+    spec: Mapping[str, Any]
+    fingerprint: str
+    """SHA-256 over the case's weights and inputs."""
+    repeat: str
+    """The command that repeats this case alone."""
+    agreements: tuple[Agreement, ...]
+    seconds: float
+    error_over_time: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """By backend: the greatest float32 error of h at each step, in u."""
+    error_by_gate: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
+    """By backend, by gate letter: the greatest float32 error of the gate at each step, in u."""
+    training: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """By backend: the loss at each training step."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """fails if any check fails or none was measured; chaotic if one is; else holds."""
+        found = {a.verdict for a in self.agreements}
+        if FAILS in found or not found - {NOT_MEASURED}:
+            return FAILS
+        return CHAOTIC if CHAOTIC in found else HOLDS
+
+    @property
+    def worst(self) -> Agreement | None:
+        """The measured agreement with the least margin."""
+        measured = [a for a in self.agreements if a.margin is not None or a.verdict == FAILS]
+        return min(measured, key=lambda a: -1.0 if a.verdict == FAILS else a.margin or 0.0, default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """One implementation at one shape: rounds interleaved with the others of the same shape."""
+
+    implementation: str
+    task: str
+    """'forward' or 'training step'."""
+    device: str
+    """'cpu' or 'cuda'."""
+    shape: tuple[int, int, int, int]
+    """batch, time, input, units."""
+    seconds: tuple[float, ...]
+    """Every measured round; empty where not measured."""
+    agrees: bool | None = None
+    """Whether the answer agreed with the others', before and after timing."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant:
+    """A deliberately wrong port, and whether the harness saw it."""
+
+    name: str
+    description: str
+    caught: bool
+    by: str
+    """The check that failed first, or ''."""
+    error: float
+    named: bool
+    """Whether diagnose named this very mistake."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """Everything that one run found out. `kind`: verify, bench or port."""
+
+    kind: str
+    command: str
+    environment: Mapping[str, Any]
+    cases: tuple[Case, ...] = ()
+    planned: tuple[str, ...] = ()
+    """The ids of every case that should be there: one missing and the run is no pass."""
+    mutants: tuple[Mutant, ...] = ()
+    timings: tuple[Timing, ...] = ()
+    not_measured: Mapping[str, str] = field(default_factory=dict)
+    """What was not measured, and why."""
+    port: Mapping[str, Any] = field(default_factory=dict)
+    explanation: Mapping[str, Any] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        done = {case.id for case in self.cases}
+        return tuple(i for i in self.planned if i not in done)
+
+    @property
+    def verdict(self) -> str:
+        """holds only if every planned case is there and holds (or is labelled chaotic), and every mutant was caught."""
+        bad = any(case.verdict == FAILS for case in self.cases) or any(not m.caught for m in self.mutants)
+        wrong_times = any(t.agrees is False for t in self.timings)
+        return FAILS if bad or self.missing or wrong_times else HOLDS
+
+
+def to_json(results: Results) -> str:
+    return json.dumps(asdict(results), indent=1, ensure_ascii=True, allow_nan=True, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else str(value)
+
+
+def from_json(text: str) -> Results:
+    """Results out of JSON; ValueError names what does not fit the schema."""
+    data = json.loads(text)
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        found = data.get("schema") if isinstance(data, dict) else type(data).__name__
+        raise ValueError(f"not results of schema {SCHEMA}: found {found!r}")
+    data["cases"] = [_record(Case, {**c, "agreements": [_record(Agreement, a) for a in c["agreements"]]}) for c in data["cases"]]
+    data["mutants"] = [_record(Mutant, m) for m in data["mutants"]]
+    data["timings"] = [_record(Timing, t) for t in data["timings"]]
+    return _record(Results, data)
+
+
+def _record(kind: type[Any], data: Mapping[str, Any]) -> Any:
+    names = {f.name for f in fields(kind)}
+    unknown = data.keys() - names
+    if unknown:
+        raise ValueError(f"{kind.__name__} has no {', '.join(sorted(map(str, unknown)))}")
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+
+
+def write_text(path: Path, text: str) -> None:
+    """The old file or the new one, never half: a temporary file beside it, fsync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

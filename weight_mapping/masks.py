@@ -1,0 +1,81 @@
+"""How a mask travels through a graph, written once for NumPy and PyTorch: only operators that both have.
+
+A mask is (batch, time) booleans, True where the step counts, or None. Source: `compute_mask` of the layers of
+Keras 3.15 and tf_keras 2.21.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from weight_mapping.plain import KINDS
+from weight_mapping.spec import Bidirectional, Layer, ModelSpec, Operation, Plain, Recurrent, TimeDistributed
+
+Mask = Any
+
+
+def propagate(layer: Layer, inputs: Sequence[Any], masks: Sequence[Mask]) -> list[Mask]:
+    """The masks of a layer's outputs, from its inputs and their masks; an outer model's own run gives its masks."""
+    mask = masks[0] if masks else None
+    match layer:
+        case Recurrent():
+            states = layer.state_count if layer.return_state else 0
+            return [mask if layer.return_sequences else None] + [None] * states
+        case Bidirectional():
+            outputs = 2 if layer.merge == "none" else 1
+            states = layer.forward.state_count + layer.backward.state_count if layer.forward.return_state else 0
+            return [mask if layer.return_sequences else None] * outputs + [None] * states
+        case TimeDistributed():
+            return [mask]
+        case Plain():
+            return [_plain(layer, inputs, masks)]
+        case Operation():
+            return [None]
+        case ModelSpec():
+            raise TypeError("a nested model's masks come out of its run")
+        case _:
+            return [mask]
+
+
+def _plain(layer: Plain, inputs: Sequence[Any], masks: Sequence[Mask]) -> Mask:
+    rule = KINDS[layer.kind].mask
+    if layer.kind == "embedding":
+        return inputs[0] != 0 if layer.options["mask_zero"] else None
+    if layer.kind == "masking":
+        return (inputs[0] != layer.options["mask_value"]).any(-1)
+    if rule in ("pass", "query"):
+        return masks[0] if masks else None
+    if rule == "merge":
+        return _merge(layer, inputs, masks)
+    return None
+
+
+def _merge(layer: Plain, inputs: Sequence[Any], masks: Sequence[Mask]) -> Mask:
+    if not masks or all(mask is None for mask in masks):
+        return None
+    if layer.kind == "concatenate":
+        axis = layer.options["axis"] % inputs[0].ndim
+        if axis == 1:
+            return None if any(mask is None for mask in masks) else _joined(masks)
+        known = [mask for mask in masks if mask is not None]
+    else:
+        if any(mask is None for mask in masks):
+            return None
+        known = list(masks)
+    both = known[0]
+    for mask in known[1:]:
+        both = both & mask
+    return both
+
+
+def _joined(masks: Sequence[Mask]) -> Mask:
+    """The masks one after the other in time, by shape alone: NumPy's and PyTorch's concatenations differ in name."""
+    first = masks[0]
+    steps = sum(mask.shape[1] for mask in masks)
+    whole = (first[:, :1] & ~first[:, :1]).repeat(1, steps) if hasattr(first, "numpy") else (first[:, :1] & ~first[:, :1]).repeat(steps, 1)
+    at = 0
+    for mask in masks:
+        whole[:, at : at + mask.shape[1]] = mask
+        at += mask.shape[1]
+    return whole

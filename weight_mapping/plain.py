@@ -1,0 +1,173 @@
+"""The layers around the recurrent ones: each kind's options, weights and what it does to a mask, one row a kind.
+
+`weights` lists the arrays in Keras' order with their shapes; a letter stands for a size that the weights tell.
+`mask`: pass (the mask goes on), stop (it ends here), make (the layer makes one), merge (of several inputs' masks).
+The computations are in `oracle.plain` (NumPy) and `torch.plain`; a test holds the three tables to the same kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from weight_mapping.activations import activation
+from weight_mapping.spec import Plain
+
+Shape = tuple[int | str, ...]
+Options = Mapping[str, Any]
+_LINEAR = activation("linear")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One kind: its options with their defaults, its weights, its way with masks. `training_only`: the identity when
+    the model is evaluated."""
+
+    options: Options = field(default_factory=dict)
+    weights: Callable[[Options], dict[str, Shape]] = lambda options: {}
+    mask: str = "pass"
+    training_only: bool = False
+
+
+def plain(kind: str, **options: Any) -> Plain:
+    """A layer of this kind, with the row's defaults for what is not given."""
+    row = KINDS[kind]
+    unknown = options.keys() - row.options.keys()
+    if unknown:
+        raise TypeError(f"{kind} has no option {', '.join(sorted(unknown))}")
+    return Plain(kind=kind, options={**row.options, **options})
+
+
+def weight_shapes(layer: Plain) -> dict[str, Shape]:
+    """The layer's weights in Keras' order, each with its shape."""
+    return KINDS[layer.kind].weights(layer.options)
+
+
+def _bias(o: Options, size: int | str, name: str = "bias") -> dict[str, Shape]:
+    return {name: (size,)} if o["use_bias"] else {}
+
+
+def _dense(o: Options) -> dict[str, Shape]:
+    return {"kernel": ("i", o["units"]), **_bias(o, o["units"])}
+
+
+def _conv(o: Options) -> dict[str, Shape]:
+    return {"kernel": (*o["kernel_size"], "i", o["filters"]), **_bias(o, o["filters"])}
+
+
+def _conv_transpose(o: Options) -> dict[str, Shape]:
+    return {"kernel": (*o["kernel_size"], o["filters"], "i"), **_bias(o, o["filters"])}
+
+
+def _depthwise(o: Options) -> dict[str, Shape]:
+    return {"depthwise_kernel": (*o["kernel_size"], "i", o["depth_multiplier"]), **_bias(o, "o")}
+
+
+def _separable(o: Options) -> dict[str, Shape]:
+    depthwise = (*o["kernel_size"], "i", o["depth_multiplier"])
+    return {"depthwise_kernel": depthwise, "pointwise_kernel": (*(1,) * o["rank"], "o", o["filters"]), **_bias(o, o["filters"])}
+
+
+def _scale_and_center(o: Options, axes: int = 1) -> dict[str, Shape]:
+    shape = tuple("cde"[:axes])
+    return {**({"gamma": shape} if o["scale"] else {}), **({"beta": shape} if o["center"] else {})}
+
+
+def _batch_norm(o: Options) -> dict[str, Shape]:
+    return {**_scale_and_center(o), "moving_mean": ("c",), "moving_variance": ("c",)}
+
+
+def _layer_norm(o: Options) -> dict[str, Shape]:
+    return _scale_and_center(o, len(o["axis"]))
+
+
+def _attention(o: Options) -> dict[str, Shape]:
+    scale: dict[str, Shape] = {"scale": () if o["score_mode"] != "additive" else ("d",)} if o["use_scale"] else {}
+    return {**scale, **({"concat_score_weight": ()} if o["score_mode"] == "concat" else {})}
+
+
+def _multi_head(o: Options) -> dict[str, Shape]:
+    heads, key, value = o["num_heads"], o["key_dim"], o["value_dim"]
+    shapes: dict[str, Shape] = {}
+    for name, source, width in (("query", "q", key), ("key", "k", key), ("value", "v", value)):
+        shapes[f"{name}_kernel"] = (source, heads, width)
+        if o["use_bias"]:
+            shapes[f"{name}_bias"] = (heads, width)
+    return {**shapes, "output_kernel": (heads, value, "o"), **_bias(o, "o", "output_bias")}
+
+
+def _highway(o: Options) -> dict[str, Shape]:
+    bias: dict[str, Shape] = {"bias": ("i",), "carry_bias": ("i",)} if o["use_bias"] else {}
+    return {"kernel": ("i", "i"), "carry_kernel": ("i", "i"), **bias}
+
+
+def _maxout(o: Options) -> dict[str, Shape]:
+    bias: dict[str, Shape] = {"bias": (o["features"], o["units"])} if o["use_bias"] else {}
+    return {"kernel": (o["features"], "i", o["units"]), **bias}
+
+
+_IMAGE = {"rank": 2, "channels_first": False}
+_CONV = {
+    **_IMAGE, "filters": 1, "kernel_size": (1, 1), "strides": (1, 1), "padding": "valid", "dilation": (1, 1),
+    "groups": 1, "activation": _LINEAR, "use_bias": True, "pad_start": False,
+}
+_ATTENTION = {"use_scale": False, "score_mode": "dot", "causal": False, "dropout": 0.0}
+
+KINDS: dict[str, Row] = {
+    "dense": Row({"units": 1, "activation": _LINEAR, "use_bias": True}, _dense),
+    "embedding": Row(
+        {"input_dim": 1, "output_dim": 1, "mask_zero": False},
+        lambda o: {"embeddings": (o["input_dim"], o["output_dim"])},
+        "make",
+    ),
+    "masking": Row({"mask_value": 0.0}, mask="make"),
+    "identity": Row(),
+    "dropout": Row({"rate": 0.5, "noise_shape": None}, training_only=True),
+    "spatial_dropout": Row({**_IMAGE, "rate": 0.5}, training_only=True),
+    "gaussian_dropout": Row({"rate": 0.5}, training_only=True),
+    "gaussian_noise": Row({"stddev": 1.0}, training_only=True),
+    "alpha_dropout": Row({"rate": 0.5}, training_only=True),
+    "activation": Row({"activation": _LINEAR}),
+    "prelu": Row({"shared_axes": (), "rank": None}, lambda o: {"alpha": ("*",)}),
+    "flatten": Row({"channels_first": False}, mask="stop"),
+    "reshape": Row({"target_shape": (-1,)}, mask="stop"),
+    "permute": Row({"dims": (1,)}, mask="stop"),
+    "repeat_vector": Row({"n": 1}, mask="stop"),
+    "concatenate": Row({"axis": -1}, mask="merge"),
+    "add": Row(mask="merge"),
+    "subtract": Row(mask="merge"),
+    "multiply": Row(mask="merge"),
+    "average": Row(mask="merge"),
+    "maximum": Row(mask="merge"),
+    "minimum": Row(mask="merge"),
+    "dot": Row({"axes": -1, "normalize": False}, mask="stop"),
+    "batch_normalization": Row(
+        {"axis": -1, "epsilon": 1e-3, "momentum": 0.99, "center": True, "scale": True}, _batch_norm
+    ),
+    "layer_normalization": Row({"axis": (-1,), "epsilon": 1e-3, "center": True, "scale": True, "rms": False}, _layer_norm),
+    "group_normalization": Row(
+        {"groups": 32, "axis": -1, "epsilon": 1e-3, "center": True, "scale": True}, _scale_and_center
+    ),
+    "unit_normalization": Row({"axis": (-1,)}),
+    "normalization": Row(
+        {"axis": (-1,), "mean": None, "variance": None, "invert": False},
+        lambda o: {} if o["mean"] is not None else {"mean": ("*",), "variance": ("*",), "count": ()},
+    ),
+    "rescaling": Row({"scale": 1.0, "offset": 0.0}),
+    "conv": Row(_CONV, lambda o: {**_conv(o)}, "stop"),
+    "conv_transpose": Row({**_CONV, "output_padding": None}, _conv_transpose, "stop"),
+    "depthwise_conv": Row({**_CONV, "depth_multiplier": 1}, _depthwise, "stop"),
+    "separable_conv": Row({**_CONV, "depth_multiplier": 1}, _separable, "stop"),
+    "pool": Row({**_IMAGE, "op": "max", "size": (2, 2), "strides": (2, 2), "padding": "valid", "pad_start": False}, mask="stop"),
+    "global_pool": Row({**_IMAGE, "op": "max", "keepdims": False}, mask="stop"),
+    "zero_padding": Row({**_IMAGE, "padding": ((1, 1), (1, 1))}, mask="stop"),
+    "cropping": Row({**_IMAGE, "cropping": ((0, 0), (0, 0))}, mask="stop"),
+    "up_sampling": Row({**_IMAGE, "size": (2, 2), "interpolation": "nearest"}, mask="stop"),
+    "attention": Row(_ATTENTION, _attention, "query"),
+    "multi_head_attention": Row(
+        {"num_heads": 1, "key_dim": 1, "value_dim": 1, "use_bias": True, "dropout": 0.0, "causal": False}, _multi_head, "query"
+    ),
+    "highway": Row({"activation": _LINEAR, "use_bias": True}, _highway),
+    "maxout_dense": Row({"units": 1, "features": 4, "use_bias": True}, _maxout),
+}
