@@ -1,0 +1,74 @@
+"""The command `lstm-parity`: a lazy group, so that `--help` and `inspect` import no framework and nothing they don't use."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from weight_mapping import __version__
+from weight_mapping.errors import PortingError, printable
+
+COMMANDS = {
+    "verify": "The main job: fresh pairs, mapped, compared, timed; results.json and report.html.",
+    "port": "A Keras file into PyTorch (or back), with its proof.",
+    "inspect": "What is in a file, and what a port would do; no framework imported.",
+    "diagnose": "Two files or exports that disagree: which convention differs, and the fix.",
+    "explain": "What `units` means, with shapes, parameter counts and a picture.",
+    "bench": "Time the implementations against each other.",
+    "report": "The HTML page of a results.json.",
+    "doctor": "What is installed, what can be measured here, and what clashes.",
+}
+
+
+class LazyGroup(click.Group):
+    """Each command lives in the module of its name in `harness.commands`, imported when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"harness.commands.{name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="lstm-parity")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    """Keras recurrent models into PyTorch and back, with proof.
+
+    Exit codes: 0 ok, 1 mismatch, 2 unsupported, 3 unsafe or damaged input, 4 usage."""
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command and exit with its code; a PortingError is one line on stderr, no traceback without --debug."""
+    arguments = sys.argv[1:] if args is None else args
+    try:
+        code: Any = cli.main(arguments, standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(4)
+    except PortingError as error:
+        _failed(error, arguments, error.exit_code)
+    except OSError as error:
+        _failed(error, arguments, 4)
+
+
+def _failed(error: Exception, arguments: list[str], code: int) -> None:
+    if "--debug" in arguments:
+        raise error
+    click.echo(f"lstm-parity: {printable(error)}", err=True)
+    sys.exit(code)

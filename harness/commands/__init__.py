@@ -1,0 +1,1 @@
+"""One file a command; `harness.cli` imports each when it is called."""
