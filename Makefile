@@ -1,0 +1,44 @@
+# Everything a stranger needs: `make demo` shows the main job, `make test` proves the project. Both set up .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help demo test lint bench wheel smoke clean
+
+help:
+	@echo "make demo    set up, then verify the mapping between Keras and PyTorch; ends with a page to open"
+	@echo "make test    set up, then ruff, mypy and every test"
+	@echo "make bench   set up, then time Keras against PyTorch"
+	@echo "make smoke   set up, build the wheel and try it in an environment without any framework"
+	@echo "make clean   remove what the targets above made, .venv included"
+
+# Set-up runs again only when what it depends on has changed.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 …")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,test]'
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/lstm-parity verify -o parity-report
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+bench: $(READY)
+	$(BIN)/lstm-parity bench
+	$(BIN)/pytest tests/bench --benchmark-only --benchmark-enable
+
+wheel: $(READY)
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --wheel --outdir dist .
+
+smoke: wheel
+	PYTHON=$(BIN)/python sh .ci/smoke dist/*.whl
+
+clean:
+	rm -rf .venv build dist parity-report .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -1,0 +1,51 @@
+"""What every test stands on: the environment set before any framework is imported, fixed seeds, the files beside the checkout."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+_ENVIRONMENT = {
+    "KERAS_BACKEND": "tensorflow",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "MPLBACKEND": "Agg",
+    # Small problems on machines with few cores, and two test processes side by side: more threads would only wait.
+    "OMP_NUM_THREADS": "2",
+    "TF_NUM_INTRAOP_THREADS": "2",
+    "TF_NUM_INTEROP_THREADS": "1",
+}
+for _name, _value in _ENVIRONMENT.items():
+    os.environ.setdefault(_name, _value)
+
+# The same examples every time, and no deadline: a loaded machine must not turn a test red.
+settings.register_profile("project", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("project")
+
+
+@pytest.fixture(autouse=True)
+def _seeds() -> None:
+    """The same random numbers in every run, whatever ran before."""
+    random.seed(0)
+    np.random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Callable[[str], Path]:
+    """`shared("golden")` is the folder of that name in `../shared`; the test is skipped where it isn't there."""
+
+    def folder(name: str) -> Path:
+        found = Path(__file__).resolve().parents[2] / "shared" / name
+        if not found.exists():
+            pytest.skip(f"there is no {name} in a folder `shared` beside this checkout")
+        return found
+
+    return folder
