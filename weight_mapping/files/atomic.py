@@ -1,0 +1,50 @@
+"""A file is whole or not there: it is written beside its place, flushed to the disk, and renamed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from weight_mapping.errors import PortingError
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A path in the same folder to write to; it takes the place of `path` when the block ends well, and goes away when
+    it does not. A symbolic link at `path` is replaced, not followed."""
+    path = Path(path)
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:60]}.", suffix=".part")
+    except OSError as error:
+        raise PortingError("can't be written", where=str(path), found=error.strerror) from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        _flush(temporary, os.O_RDWR)
+        temporary.chmod(0o666 & ~_umask())
+        os.replace(temporary, path)
+        if os.name == "posix":
+            _flush(path.parent, os.O_RDONLY)
+    except OSError as error:
+        raise PortingError("can't be written", where=str(path), found=error.strerror or error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path, mode: int) -> None:
+    handle = os.open(path, mode)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    """The process's umask, which can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,79 @@
+"""A TensorFlow SavedModel: the layers' descriptions out of keras_metadata.pb (or, before TensorFlow 2.5, out of
+saved_model.pb), the arrays out of its checkpoint. Its graph is never loaded, let alone run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from weight_mapping.errors import DamagedFile, Unsupported, shown
+from weight_mapping.files import protobuf
+from weight_mapping.files.archive import Archive
+from weight_mapping.files.checkpoint import read_checkpoint
+from weight_mapping.files.guard import Source, digest, reading
+from weight_mapping.files.strict_json import parse_object
+
+GRAPH, METADATA, INDEX = "saved_model.pb", "keras_metadata.pb", "variables/variables.index"
+_MAX_BYTES = 256 << 20
+
+
+def open_savedmodel(find: Callable[[str], Source], has_metadata: bool, max_bytes: int, keep_optimizer: bool) -> Archive:
+    """`find` gives the file of a path within the folder."""
+    described = find(METADATA) if has_metadata else find(GRAPH)
+    with reading(described.name):
+        if described.length > _MAX_BYTES:
+            raise DamagedFile("the description is too large", where=described.name, found=f"{described.length:,} bytes")
+        data = described.read()
+        metadata = _keras_metadata(data, described.name) if has_metadata else _graph_metadata(data, described.name)
+    if "root" not in metadata:
+        raise Unsupported(
+            "the SavedModel does not describe a Keras model",
+            where=described.name,
+            way_out="Only models saved by Keras can be read; save the Keras model itself as .keras or .h5.",
+        )
+    root = metadata["root"]
+    index = find(INDEX)
+    checkpoint = read_checkpoint(index, lambda name: find(f"variables/{name}"), max_bytes)
+    return Archive(
+        container="SavedModel",
+        path=described.path.parent,
+        sha256=digest([described, *checkpoint.files]),
+        keras_version=root.get("keras_version"),
+        backend=root.get("backend", "tensorflow"),
+        config=root.get("model_config") or {"class_name": root.get("class_name"), "config": root.get("config")},
+        named=checkpoint.named,
+        metadata=metadata,
+        optimizer=checkpoint.extra if keep_optimizer else {},
+        reader=checkpoint.reader,
+    )
+
+
+def _keras_metadata(data: bytes, where: str) -> dict[str, Any]:
+    """SavedMetadata (tf_keras/protobuf/saved_metadata.proto): nodes 1; of each, node_path 3, metadata 5."""
+    described: dict[str, Any] = {}
+    for node in protobuf.messages(data, 1, where):
+        path, document = protobuf.text(node, 3, where), protobuf.text(node, 5, where)
+        if document:
+            described[path] = parse_object(document, f"{where}:{shown(path)}")
+    return described
+
+
+def _graph_metadata(data: bytes, where: str) -> dict[str, Any]:
+    """SavedModel.meta_graphs 2 . object_graph_def 7 . nodes 1; of each, children 1 (node_id 1, local_name 2) and
+    user_object 4 (metadata 3). Source: tensorflow/core/protobuf/saved_object_graph.proto."""
+    graphs = [graph for meta in protobuf.messages(data, 2, where) for graph in protobuf.messages(meta, 7, where)]
+    nodes = [node for graph in graphs[:1] for node in protobuf.messages(graph, 1, where)]
+    described: dict[str, Any] = {}
+    queue, known = [(0, "root")], {0}
+    while queue and nodes:
+        node_id, path = queue.pop(0)
+        for user_object in protobuf.messages(nodes[node_id], 4, where):
+            document = protobuf.text(user_object, 3, where)
+            if document:
+                described[path] = parse_object(document, f"{where}:{shown(path)}")
+        for child in protobuf.messages(nodes[node_id], 1, where):
+            target = protobuf.number(child, 1, where)
+            if target not in known and target < len(nodes):
+                known.add(target)
+                queue.append((target, f"{path}.{protobuf.text(child, 2, where)}"))
+    return described
