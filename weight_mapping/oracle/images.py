@@ -1,0 +1,142 @@
+"""Convolutions, pooling and the reshaping of sequences and images, for one, two and three spatial axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from weight_mapping.errors import Unsupported
+from weight_mapping.oracle.convolution import convolve, padded, pads, spread, windows
+from weight_mapping.oracle.trace import Float
+
+Options = Mapping[str, Any]
+Weights = Mapping[str, Float]
+Inputs = Sequence[Any]
+Function = Callable[[Options, Weights, Inputs, Inputs], Float]
+
+
+def _channels_last(compute: Callable[[Options, Weights, Float], Float]) -> Function:
+    """The layer's function, where `compute` takes and returns images with the channels last."""
+
+    def function(o: Options, w: Weights, inputs: Inputs, _masks: Inputs) -> Float:
+        if not o["channels_first"]:
+            return compute(o, w, inputs[0])
+        return np.moveaxis(compute(o, w, np.moveaxis(inputs[0], 1, -1)), -1, 1)
+
+    return function
+
+
+def _activated(o: Options, w: Weights, y: Float) -> Float:
+    return np.asarray(o["activation"].function(y + w["bias"] if o["use_bias"] else y))
+
+
+def _windowing(o: Options) -> dict[str, Any]:
+    return {name: o[name] for name in ("strides", "dilation", "padding", "pad_start")}
+
+
+def _conv(o: Options, w: Weights, x: Float) -> Float:
+    return _activated(o, w, convolve(x, w["kernel"], groups=o["groups"], **_windowing(o)))
+
+
+def _by_channel(o: Options, w: Weights, x: Float) -> Float:
+    """Each input channel with its own kernels (*window, in, multiplier)."""
+    kernel = w["depthwise_kernel"]
+    return convolve(x, kernel.reshape(*kernel.shape[:-2], 1, -1), groups=x.shape[-1], **_windowing(o))
+
+
+def _depthwise(o: Options, w: Weights, x: Float) -> Float:
+    return _activated(o, w, _by_channel(o, w, x))
+
+
+def _separable(o: Options, w: Weights, x: Float) -> Float:
+    pointwise = w["pointwise_kernel"]
+    return _activated(o, w, _by_channel(o, w, x) @ pointwise.reshape(pointwise.shape[-2:]))
+
+
+def _conv_transpose(o: Options, w: Weights, x: Float) -> Float:
+    """Keras' sizes: same gives n stride, valid (n - 1) stride + max(window, stride); output_padding says otherwise."""
+    y = spread(x, w["kernel"], o["strides"], o["dilation"])
+    cuts = [
+        _cut((k - 1) * d + 1, s, o["padding"], None if o["output_padding"] is None else o["output_padding"][axis])
+        for axis, (k, s, d) in enumerate(zip(o["kernel_size"], o["strides"], o["dilation"], strict=True))
+    ]
+    y = padded(y, [(max(-before, 0), max(-after, 0)) for before, after in cuts])
+    kept = (slice(max(a, 0), n - max(b, 0)) for (a, b), n in zip(cuts, y.shape[1:-1], strict=True))
+    return _activated(o, w, y[(slice(None), *kept)])
+
+
+def _cut(window: int, stride: int, padding: str, more: int | None) -> tuple[int, int]:
+    """How many cells of the whole transposed convolution fall away at either side; negative: zeros are added."""
+    if padding == "valid":
+        return 0, -(max(window, stride) - window if more is None else more)
+    total = stride + window - 2 if more is None else window + window % 2 - 2 + more
+    left = min((total + 1) // 2, window - 1)
+    return window - 1 - left, window - 1 - (total - left)
+
+
+def _pool(o: Options, _w: Weights, x: Float) -> Float:
+    """The greatest, or the mean of the cells inside: padding never counts."""
+    size, once = o["size"], (1,) * o["rank"]
+    around = pads(x.shape[1:-1], size, o["strides"], once, o["padding"], o["pad_start"])
+    over = tuple(range(-o["rank"], 0))
+    if o["op"] == "max":
+        return np.asarray(windows(padded(x, around, -np.inf), size, o["strides"], once).max(over))
+    cells = windows(padded(np.ones_like(x), around), size, o["strides"], once).sum(over)
+    return np.asarray(windows(padded(x, around), size, o["strides"], once).sum(over) / cells)
+
+
+def global_pool(o: Options, _w: Weights, inputs: Inputs, masks: Inputs) -> Float:
+    """Over all space; the mean over time of a masked sequence counts the unmasked steps only."""
+    x, axis = inputs[0], 1 if o["channels_first"] else -1
+    over = tuple(n for n in range(1, x.ndim) if n != axis % x.ndim)
+    if o["op"] == "max":
+        return np.asarray(x.max(over, keepdims=o["keepdims"]))
+    if o["rank"] > 1 or not masks or masks[0] is None:
+        return np.asarray(x.mean(over, keepdims=o["keepdims"]))
+    counts = np.expand_dims(np.asarray(masks[0], bool), axis)
+    total = np.where(counts, x, 0).sum(over, keepdims=o["keepdims"])
+    return np.asarray(total / counts.sum(over, keepdims=o["keepdims"]))
+
+
+def _zero_padding(o: Options, _w: Weights, x: Float) -> Float:
+    return padded(x, [tuple(pair) for pair in o["padding"]])
+
+
+def _cropping(o: Options, _w: Weights, x: Float) -> Float:
+    inner = (slice(a, n - b) for (a, b), n in zip(o["cropping"], x.shape[1:-1], strict=True))
+    return x[(slice(None), *inner)]
+
+
+def _up_sampling(o: Options, _w: Weights, x: Float) -> Float:
+    for axis, factor in enumerate(o["size"], start=1):
+        if o["interpolation"] == "nearest":
+            x = x.repeat(factor, axis)
+        elif o["interpolation"] == "bilinear":
+            x = _linear(x, factor, axis)
+        else:
+            raise Unsupported(f"up-sampling by {o['interpolation']} interpolation", class_name="UpSampling2D")
+    return x
+
+
+def _linear(x: Float, factor: int, axis: int) -> Float:
+    """Each new cell from the two whose centres lie around its own; the border cells reach outwards."""
+    n = x.shape[axis]
+    place = np.clip((np.arange(n * factor) + 0.5) / factor - 0.5, 0, n - 1)
+    left = np.floor(place).astype(int)
+    part = (place - left).reshape(-1, *(1,) * (x.ndim - axis - 1))
+    return np.asarray((1 - part) * x.take(left, axis) + part * x.take(np.minimum(left + 1, n - 1), axis))
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    "conv": _channels_last(_conv),
+    "conv_transpose": _channels_last(_conv_transpose),
+    "depthwise_conv": _channels_last(_depthwise),
+    "separable_conv": _channels_last(_separable),
+    "pool": _channels_last(_pool),
+    "global_pool": global_pool,
+    "zero_padding": _channels_last(_zero_padding),
+    "cropping": _channels_last(_cropping),
+    "up_sampling": _channels_last(_up_sampling),
+}
