@@ -26,7 +26,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         yield temporary
         _flush(temporary, os.O_RDWR)
         temporary.chmod(0o666 & ~_umask())
-        os.replace(temporary, path)
+        temporary.replace(path)
         if os.name == "posix":
             _flush(path.parent, os.O_RDONLY)
     except OSError as error:

@@ -48,7 +48,7 @@ def write_legacy_h5(
                 group = top.create_group(layer)
                 _names_attribute(group, "weight_names", [_storable(name) for name, _ in arrays])
                 for name, array in arrays:
-                    group.create_dataset(name, data=np.ascontiguousarray(array).reshape(np.shape(array)))
+                    group.create_dataset(name, data=_plain(array))
         _compare(open_archive(temporary, max_bytes=_UNLIMITED), [array for _, arrays in layers for _, array in arrays])
 
 
@@ -86,7 +86,7 @@ def write_safetensors(path: str | Path, arrays: Mapping[str, Array], metadata: M
     contiguous copies."""
     from safetensors.numpy import save_file
 
-    copies = {name: np.array(array, dtype=array.dtype.newbyteorder("="), order="C") for name, array in arrays.items()}
+    copies = {name: _plain(array) for name, array in arrays.items()}
     with replacing(path) as temporary:
         save_file(copies, temporary, dict(metadata))
         archive = open_archive(temporary, max_bytes=_UNLIMITED)
@@ -97,7 +97,7 @@ def _fill_tree(file: Any, tree: Mapping[str, Array], names: Mapping[str, str]) -
     for group, name in names.items():
         file.require_group(f"{group}/vars".removeprefix("/")).attrs["name"] = _storable(name)
     for place, array in tree.items():
-        file.create_dataset(_storable(place), data=np.ascontiguousarray(array).reshape(np.shape(array)))
+        file.create_dataset(_storable(place), data=_plain(array))
 
 
 def _names_attribute(group: Any, name: str, values: Sequence[str]) -> None:
@@ -117,6 +117,11 @@ def _storable(name: str) -> str:
     if not name or "\0" in name or any(part in ("", ".", "..") for part in name.split("/")):
         raise Unrepresentable("HDF5 can't hold this name", where=shown(name), way_out="Rename the layer.")
     return name
+
+
+def _plain(array: Array) -> Array:
+    """A copy in C order and the machine's byte order."""
+    return np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
 
 
 def _compare_tree(archive: Archive, tree: Mapping[str, Array]) -> None:
