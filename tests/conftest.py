@@ -1,4 +1,4 @@
-"""What every test stands on: the environment set before any framework is imported, fixed seeds, the files beside the checkout."""
+"""What every test stands on: the environment before any framework is imported, seeds, files beside the checkout."""
 
 from __future__ import annotations
 

@@ -1,0 +1,85 @@
+"""PyTorch under the stopwatch: the bare nn.LSTM, and what a port builds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+import weight_mapping.torch as wt
+from harness.jobs import FORWARD, Answer, Job, Prepared, gradients
+from weight_mapping.packing import pack, unpack
+
+Forward = Callable[[Tensor], Tensor]
+
+
+def missing(device: str) -> str | None:
+    """Why nothing can be measured on `device` ('cpu' or 'cuda'), or None."""
+    if device == "cpu" or torch.cuda.is_available():
+        return None
+    return f"PyTorch {torch.__version__} sees no CUDA device"
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Matrix products in float32 proper: TF32 off, as it was afterwards."""
+    products, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = products.allow_tf32, cudnn.allow_tf32
+    try:
+        products.allow_tf32 = cudnn.allow_tf32 = False
+        yield
+    finally:
+        products.allow_tf32, cudnn.allow_tf32 = before
+
+
+def prepare(job: Job, *, form: str, device: str) -> Prepared:
+    """`form`: 'bare' (nn.LSTM alone), 'port' (what a port builds) or 'keras' (the module with Keras' semantics)."""
+    module, forward = _bare(job) if form == "bare" else _ported(job, native=form == "port")
+    module.to(device)
+    x = torch.from_numpy(job.x).to(device)
+    if job.task == FORWARD:
+        module.eval()
+
+        def run() -> Tensor:
+            with torch.inference_mode():
+                return _done(forward(x))
+
+        return Prepared(run=run, answer=lambda: {"outputs": run().cpu().numpy()})
+
+    def step() -> Tensor:
+        module.zero_grad(set_to_none=True)
+        loss = forward(x).square().mean()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return _done(loss)
+
+    def answer() -> Answer:
+        step()
+        return _gradients(module) if form == "bare" else gradients(wt.gradients(module)[("0",)])
+
+    return Prepared(run=step, answer=answer)
+
+
+def _bare(job: Job) -> tuple[nn.Module, Forward]:
+    _, _, inputs, units = job.shape
+    lstm = nn.LSTM(inputs, units, batch_first=True)
+    # Both biases train, as they do for whoever writes nn.LSTM; the second one starts at zero.
+    lstm.load_state_dict({f"{name}_l0": torch.from_numpy(array) for name, array in pack("torch", job.weights).items()})
+    return lstm, lambda x: lstm(x)[0]
+
+
+def _ported(job: Job, *, native: bool) -> tuple[nn.Module, Forward]:
+    module = wt.build_layer(job.layer, {("0",): job.weights}, dtype=torch.float32, prefer_native=native)
+    return module, lambda x: module(x)[0]
+
+
+def _gradients(lstm: nn.Module) -> Answer:
+    found = [(name.removesuffix("_l0"), p.grad) for name, p in lstm.named_parameters()]
+    return gradients(unpack("torch", "lstm", {name: g.cpu().numpy() for name, g in found if g is not None}))
+
+
+def _done(value: Tensor) -> Tensor:
+    if value.is_cuda:
+        torch.cuda.synchronize()
+    return value

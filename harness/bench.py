@@ -1,0 +1,149 @@
+"""The benchmark: which implementations are timed, and how they are set against each other.
+
+All implementations of one shape, task and device run interleaved in one process, on the same inputs and mapped weights.
+Each one's answer is held to the float64 oracle before and after timing. What can't be measured here is recorded with
+the reason. An implementation is a row.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from typing import Any
+
+from harness import jobs, stopwatch
+from harness.jobs import Job, Prepared, Shape
+from harness.results import Timing
+from weight_mapping.activations import Activation, activation, hard_sigmoid
+from weight_mapping.errors import PortingError
+
+Progress = Callable[[str], None]
+SHAPES: tuple[Shape, ...] = ((1, 100, 64, 64), (32, 100, 128, 128), (1, 1000, 32, 32))
+"""(batch, time, input, units): one sample through a small layer, a training batch, a long sequence."""
+DEVICES = ("cpu", "cuda")
+_SIGMOID = activation("sigmoid")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Implementation:
+    """`adapter` is a module of `harness.backends` and `form` what its `prepare` makes. `usual` ones are timed unless
+    others are named."""
+
+    name: str
+    adapter: str
+    form: str
+    recurrent_activation: Activation = _SIGMOID
+    usual: bool = True
+
+
+IMPLEMENTATIONS: tuple[Implementation, ...] = (
+    Implementation(name="torch nn.LSTM", adapter="timing_torch", form="bare"),
+    Implementation(name="torch port", adapter="timing_torch", form="port"),
+    Implementation(name="torch KerasLSTM", adapter="timing_torch", form="keras"),
+    Implementation(
+        name="torch port, hard_sigmoid 1/5", adapter="timing_torch", form="port",
+        recurrent_activation=hard_sigmoid(1 / 5),
+    ),
+    Implementation(name="Keras 3 tf.function", adapter="timing_tensorflow", form="keras function"),
+    Implementation(name="Keras 3 XLA", adapter="timing_tensorflow", form="keras xla", usual=False),
+    Implementation(name="Keras 3 eager", adapter="timing_tensorflow", form="keras eager", usual=False),
+    Implementation(name="tf_keras tf.function", adapter="timing_tensorflow", form="tf_keras function"),
+    Implementation(
+        name="tf_keras tf.function, hard_sigmoid 1/5", adapter="timing_tensorflow", form="tf_keras function",
+        recurrent_activation=hard_sigmoid(1 / 5), usual=False,
+    ),
+)  # fmt: skip
+
+
+def usual() -> tuple[str, ...]:
+    return tuple(row.name for row in IMPLEMENTATIONS if row.usual)
+
+
+def default(progress: Progress | None = None) -> tuple[Timing, ...]:
+    """The usual implementations at the usual shapes within the time that a verification can spare."""
+    return run(rounds=15, seconds=1.5, progress=progress)
+
+
+def run(
+    shapes: Iterable[Shape] = SHAPES,
+    implementations: Iterable[str] | None = None,
+    tasks: Iterable[str] = jobs.TASKS,
+    devices: Iterable[str] = DEVICES,
+    *,
+    rounds: int = 30,
+    seconds: float = 10.0,
+    progress: Progress | None = None,
+) -> tuple[Timing, ...]:
+    """One Timing for every shape, task, device and implementation, measured or not.
+
+    `rounds` is the most that each is timed; a group of the same shape, task and device stops early once `seconds` are
+    spent and 6 rounds are done, the fewest that give a median a 95 % interval. PortingError names an implementation,
+    task or device that is not known."""
+    named = {row.name: row for row in IMPLEMENTATIONS}
+    chosen = usual() if implementations is None else implementations
+    rows = [named[name] for name in _known(chosen, named, "implementation")]
+    devices, shapes, tasks = _known(devices, DEVICES, "device"), list(shapes), _known(tasks, jobs.TASKS, "task")
+    plan = [(shape, task, device) for device in devices for shape in shapes for task in tasks]
+    timings: list[Timing] = []
+    for shape, task, device in plan:
+        if progress:
+            progress(f"timing {task} {shape} on {device}")
+        timings += _group(shape, task, device, rows, rounds, seconds)
+    return tuple(timings)
+
+
+def _group(
+    shape: Shape, task: str, device: str, rows: Sequence[Implementation], rounds: int, seconds: float
+) -> list[Timing]:
+    timing = partial(Timing, shape=shape, task=task, device=device)
+    adapters = {row.adapter: _adapter(row.adapter, device) for row in rows}
+    reasons = {row.name: found for row in rows if isinstance(found := adapters[row.adapter], str)}
+    able = [row for row in rows if row.name not in reasons]
+    made = {a: jobs.make(shape, a, task) for a in dict.fromkeys(row.recurrent_activation for row in able)}
+    ready: list[tuple[Implementation, Job, Prepared]] = []
+    with ExitStack() as precision:
+        for adapter in dict.fromkeys(row.adapter for row in able):
+            precision.enter_context(adapters[adapter].full_precision())
+        for row in able:
+            job = made[row.recurrent_activation]
+            try:
+                ready.append((row, job, adapters[row.adapter].prepare(job, form=row.form, device=device)))
+            except (ImportError, PortingError) as error:
+                reasons[row.name] = str(error)
+        before = [job.agrees(prepared.answer()) for _, job, prepared in ready]
+        figures = stopwatch.interleave([prepared.run for _, _, prepared in ready], rounds=rounds, seconds=seconds)
+        after = [job.agrees(prepared.answer()) for _, job, prepared in ready]
+    note = "TF32 off" if device == "cuda" else ""
+    done = {
+        row.name: timing(implementation=row.name, seconds=spent, agrees=first and last, note=note)
+        for (row, _, _), spent, first, last in zip(ready, figures, before, after, strict=True)
+    }
+    for name, reason in reasons.items():
+        done[name] = timing(implementation=name, seconds=(), note=f"not measured: {reason}")
+    return [done[row.name] for row in rows]
+
+
+def _adapter(name: str, device: str) -> Any:
+    """The adapter's module, or why it can't measure on this device."""
+    try:
+        module = importlib.import_module(f"harness.backends.{name}")
+    except ImportError as error:
+        return f"{error.name or name} is not installed"
+    return module.missing(device) or module
+
+
+def _known(asked: Iterable[str], known: Collection[str], what: str) -> list[str]:
+    chosen = list(asked)
+    for name in chosen:
+        if name not in known:
+            raise PortingError(f"there is no {what} {name!r}", expected=f"one of {', '.join(known)}")
+    return chosen
+
+
+def groups(timings: Iterable[Timing]) -> list[list[Timing]]:
+    """The timings that ran side by side: same shape, task and device, in their order."""
+    return [list(group) for _, group in groupby(timings, key=lambda t: (t.shape, t.task, t.device))]
