@@ -1,0 +1,85 @@
+"""Attention as Keras computes it: Attention, AdditiveAttention (Luong, Bahdanau), MultiHeadAttention.
+
+Source: keras/src/layers/attention of Keras 3.15. A masked place's score is -1e9, not minus
+infinity: where all are masked, the weights are equal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Parameters = Mapping[str, Tensor]
+
+
+def attention(
+    p: Parameters, o: Mapping[str, Any], inputs: Sequence[Tensor], masks: Sequence[Tensor | None], training: bool
+) -> Tensor:
+    """Inputs query (B, Tq, d), value (B, Tv, d) and, if given, key; masks in the same order."""
+    query, value, key = inputs[0], inputs[1], inputs[2 if len(inputs) > 2 else 1]
+    query_mask, value_mask = (*masks, None, None)[:2]
+    scores = _scores(p, o, query, key)
+    allowed = _allowed(scores, None, value_mask, None, o["causal"])
+    if allowed is not None:
+        scores = scores.masked_fill(~allowed, _lowest(scores))
+    weights = scores.softmax(-1)
+    if training and o["dropout"]:
+        weights = functional.dropout(weights, o["dropout"])
+    result = weights @ value
+    return result if query_mask is None else result * query_mask[..., None]
+
+
+def _scores(p: Parameters, o: Mapping[str, Any], query: Tensor, key: Tensor) -> Tensor:
+    scale: Tensor | float = p.get("scale", torch.ones((), dtype=query.dtype, device=query.device))
+    if o["score_mode"] == "dot":
+        return query @ key.transpose(-2, -1) * scale
+    both = query.unsqueeze(-2) + key.unsqueeze(-3)
+    if o["score_mode"] == "additive":
+        return (scale * both.tanh()).sum(-1)
+    return p["concat_score_weight"] * (scale * both).tanh().sum(-1)
+
+
+def multi_head_attention(
+    p: Parameters, o: Mapping[str, Any], inputs: Sequence[Tensor], masks: Sequence[Tensor | None], training: bool
+) -> Tensor:
+    """Inputs query, value and, if given, key."""
+    sources = {"query": inputs[0], "value": inputs[1], "key": inputs[2 if len(inputs) > 2 else 1]}
+    q, k, v = (_heads(p, name, sources[name]) for name in ("query", "key", "value"))
+    scores = torch.einsum("bqhd,bkhd->bhqk", q / math.sqrt(o["key_dim"]), k)
+    query_mask, value_mask, key_mask = (*masks, None, None, None)[:3]
+    allowed = _allowed(scores, query_mask, value_mask, key_mask, o["causal"])
+    if allowed is not None:
+        scores = scores.masked_fill(~allowed.unsqueeze(1), _lowest(scores))
+    weights = scores.softmax(-1)
+    if training and o["dropout"]:
+        weights = functional.dropout(weights, o["dropout"])
+    result = torch.einsum("bqhd,hdo->bqo", torch.einsum("bhqk,bkhd->bqhd", weights, v), p["output_kernel"])
+    return result + p["output_bias"] if o["use_bias"] else result
+
+
+def _heads(p: Parameters, name: str, x: Tensor) -> Tensor:
+    projected = torch.einsum("bti,ihd->bthd", x, p[f"{name}_kernel"])
+    return projected + p[f"{name}_bias"] if f"{name}_bias" in p else projected
+
+
+def _lowest(scores: Tensor) -> float:
+    return -3e4 if scores.dtype == torch.float16 else -1e9
+
+
+def _allowed(
+    scores: Tensor, query: Tensor | None, value: Tensor | None, key: Tensor | None, causal: bool
+) -> Tensor | None:
+    """(B, Tq, Tk), or what broadcasts to it: which places a query may look at; None where all."""
+    rules = [query[:, :, None]] if query is not None else []
+    rules += [mask[:, None, :] for mask in (value, key) if mask is not None]
+    if causal:
+        rules.append(torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()[None])
+    allowed: Tensor | None = None
+    for rule in rules:
+        allowed = rule if allowed is None else allowed & rule
+    return allowed
