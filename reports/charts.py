@@ -1,0 +1,129 @@
+"""The page's large drawings, by matplotlib: how near the comparisons come to their bounds, and the benchmarks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import matplotlib as mpl
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+from harness.results import Results, Timing
+from reports.matrix import column, columns
+from reports.svg import COLOURS, SETTINGS, inline, new_figure, slot
+from reports.text import duration, figure, shown
+from reports.timings import Row, panels
+
+_ROWS = 40
+"""More rows than these are no drawing any more; the table has them all."""
+
+
+def margins(results: Results) -> Markup | None:
+    """For each check the errors over their bounds, on a logarithmic axis: range, middle half, median, and the bound."""
+    layout = columns(results.cases)[:_ROWS]
+    shares: dict[tuple[str, str], list[float]] = {c: [] for c in layout}
+    for case in results.cases:
+        for a in case.agreements:
+            if a.margin is not None and a.margin > 0 and (c := column(a.check)) in shares:
+                shares[c].append(1 / a.margin)
+    kept = [(c, sorted(v for v in values if v > 0 and math.isfinite(v))) for c, values in shares.items()]
+    kept = [(c, values) for c, values in kept if values]
+    if not kept:
+        return None
+    words = [f"{subject} {precision}".strip() for (subject, precision), _ in kept]
+    with mpl.rc_context(SETTINGS):
+        drawing = new_figure(10, 0.75 + 0.3 * len(kept))
+        axes = drawing.add_axes((0.24, 0.5 / (0.75 + 0.3 * len(kept)), 0.72, 1 - 0.75 / (0.75 + 0.3 * len(kept))))
+        for y, (_, values) in enumerate(kept):
+            quarter, middle, three = (values[int(q * (len(values) - 1))] for q in (0.25, 0.5, 0.75))
+            over = COLOURS["bad"] if values[-1] > 1 else COLOURS["s0"]
+            axes.plot([values[0], values[-1]], [y, y], color=COLOURS["s0"], linewidth=1.5)
+            axes.plot([quarter, three], [y, y], color=COLOURS["s0"], linewidth=6, solid_capstyle="butt")
+            axes.plot([middle], [y], "|", color=COLOURS["card"], markersize=8, markeredgewidth=2)
+            axes.plot([values[-1]], [y], "o", color=over, markersize=5)
+        axes.axvline(1, color=COLOURS["bad"], linewidth=1.5, linestyle=(0, (4, 3)))
+        axes.annotate("bound", (1, -0.9), color=COLOURS["bad"], ha="right", va="center", xytext=(-5, 0), textcoords="offset points")
+        low, high = min(v[0] for _, v in kept), max(v[-1] for _, v in kept)
+        axes.set_xscale("log")
+        axes.set_xlim(min(low, 0.1) / 2, max(high, 1) * 2)
+        _rows(axes, len(kept), top=-1.4)
+        _log_ticks(axes, figure)
+        axes.set_xlabel("error / bound")
+    label = "Error over bound for each check. " + "; ".join(
+        f"{shown(word, 60)}: at most {figure(values[-1])}" for word, (_, values) in zip(words, kept, strict=True)
+    )
+    return inline(drawing, label, "margins", words)
+
+
+def benchmarks(timings: Sequence[Timing]) -> list[tuple[str, str, Markup]]:
+    """For each device and task a drawing: medians with their intervals, grouped by shape, on a logarithmic axis."""
+    colours = {name: n % 8 for n, name in enumerate(dict.fromkeys(t.implementation for t in timings))}
+    drawn = []
+    for n, ((device, task), shapes) in enumerate(panels(timings)):
+        rows = [(shape, [row for row in members if row.median is not None]) for shape, members in shapes]
+        rows = [(shape, members) for shape, members in rows if members]
+        if rows and sum(1 + len(members) for _, members in rows) <= 3 * _ROWS:
+            drawn.append((device, task, _benchmark(f"bench{n}", f"{task} on {device}", rows, colours)))
+    return drawn
+
+
+def _benchmark(name: str, title: str, shapes: Sequence[tuple[tuple[int, ...], Sequence[Row]]], colours: dict[str, int]) -> Markup:
+    words: list[str] = []
+    labels: list[tuple[float, str]] = []
+    y = 0.0
+    height = 0.62 + 0.25 * sum(1.6 + len(members) for _, members in shapes)
+    with mpl.rc_context(SETTINGS):
+        drawing = new_figure(10, height)
+        axes = drawing.add_axes((0.24, 0.55 / height, 0.68, 1 - 0.6 / height))
+        for shape, members in shapes:
+            axes.annotate(
+                " × ".join(map(str, shape)), (0, y), xycoords=("axes fraction", "data"), xytext=(-8, 0), fontweight="bold",
+                textcoords="offset points", ha="right", va="center",
+            )  # fmt: skip
+            for row in members:
+                y += 1
+                colour = COLOURS[f"s{colours[row.timing.implementation]}"]
+                axes.plot([row.low, row.high], [y, y], color=colour, linewidth=5, solid_capstyle="butt", alpha=0.45)
+                axes.plot([row.median], [y], "o", color=colour, markersize=6)
+                axes.annotate(
+                    duration(row.median), (row.high or 0, y), xytext=(7, 0), textcoords="offset points", va="center", fontsize=10,
+                    color=COLOURS["muted"],
+                )  # fmt: skip
+                labels.append((y, slot(len(words))))
+                words.append(shown(row.timing.implementation, 30))
+            y += 1.6
+        values = [v for _, members in shapes for row in members for v in (row.low, row.high) if v]
+        axes.set_xscale("log")
+        axes.set_xlim(min(values) / 1.5, max(values) * 2)
+        _rows(axes, int(y), top=-0.8)
+        axes.set_yticks([p for p, _ in labels], [text for _, text in labels])
+        _log_ticks(axes, duration)
+        axes.set_xlabel("time a call, median and 95 % interval")
+    said = "; ".join(
+        f"{'×'.join(map(str, shape))}: " + ", ".join(f"{shown(r.timing.implementation, 30)} {duration(r.median)}" for r in members)
+        for shape, members in shapes
+    )
+    return inline(drawing, f"{shown(title, 60)}. {said}", name, words)
+
+
+def _rows(axes: Axes, number: int, top: float) -> None:
+    """A row a line, the first at the top, named by slots."""
+    axes.set_ylim(number - 0.4, top)
+    axes.set_yticks(range(number), [slot(n) for n in range(number)])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+
+
+def _log_ticks(axes: Axes, words: object) -> None:
+    """Ticks at powers of ten only, in plain figures, with faint lines; few enough not to collide."""
+    low, high = axes.get_xlim()
+    decades = math.log10(high / low)
+    between = (1.0,) if decades > 2 else (1.0, 2.0, 5.0)
+    axes.xaxis.set_major_locator(LogLocator(base=10, subs=between, numticks=9))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words(value)))  # type: ignore[operator]
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.grid(axis="x", color=COLOURS["line"], linewidth=0.6)
+    axes.set_axisbelow(True)

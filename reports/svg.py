@@ -1,0 +1,114 @@
+"""A matplotlib figure as SVG inside the page: text kept as text, colours from the page's variables, no style attribute,
+no address, no name that another drawing has too. So the page's security policy needs no exception.
+
+Text of the data never reaches matplotlib: a drawing writes `slot(n)` and the words are put in afterwards, where the
+serializer escapes them; nothing of them is laid out as mathematics or as a missing glyph.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from reports.text import shown
+
+COLOURS: Mapping[str, str] = {
+    name: f"#0000{n:02x}"
+    for n, name in enumerate(["ink", "muted", "line", "card", "bad", *(f"s{k}" for k in range(8)), *(f"q{k}" for k in range(8))], 1)
+}
+"""The page's colours by name, each as the placeholder under which matplotlib knows it."""
+SETTINGS = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "lstm-parity",
+    "text.parse_math": False,
+    "font.size": 11,
+    "text.color": COLOURS["ink"],
+    "axes.edgecolor": COLOURS["line"],
+    "axes.labelcolor": COLOURS["muted"],
+    "xtick.color": COLOURS["line"],
+    "ytick.color": COLOURS["line"],
+    "xtick.labelcolor": COLOURS["muted"],
+    "ytick.labelcolor": COLOURS["ink"],
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+}
+_SVG, _XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
+_KEPT = {
+    *("fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "stroke-linejoin"),
+    *("stroke-opacity", "opacity", "text-anchor", "font-size", "font-weight"),
+}
+_CLASS = {colour: name for name, colour in COLOURS.items()}
+_SLOT = re.compile(r"§(\d+)§")
+_FONT_SIZE = re.compile(r"([\d.]+)px")
+
+
+def slot(n: int) -> str:
+    """Where the n-th word of the data is to stand."""
+    return f"§{n}§"
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure of this size in inches at 72 points, to be drawn on under `mpl.rc_context(SETTINGS)`."""
+    return Figure(figsize=(width, height), dpi=72)
+
+
+def inline(figure: Figure, label: str, name: str, words: Sequence[str] = ()) -> Markup:
+    """The figure as an `svg` element. `name` sets its ids apart from the other drawings'; `words` fill the slots."""
+    buffer = io.BytesIO()
+    with mpl.rc_context(SETTINGS):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    root = ElementTree.fromstring(buffer.getvalue())
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag.rpartition("}")[2] in ("metadata", "style", "title"):
+                parent.remove(child)
+    wanted = {m for e in root.iter() for value in e.attrib.values() for m in re.findall(r"#([\w-]+)", value)}
+    for element in root.iter():
+        _plain(element, name, wanted, words)
+    box = root.attrib["viewBox"]
+    root.attrib.clear()
+    root.attrib.update({"viewBox": box, "class": "chart", "role": "img", "aria-label": shown(label, 600)})
+    return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def _plain(element: ElementTree.Element, name: str, wanted: set[str], words: Sequence[str]) -> None:
+    """One element in the page's own terms: tag without namespace, style as attributes and classes, ids made unique."""
+    element.tag = element.tag.removeprefix(_SVG)
+    attributes, classes = {}, []
+    for key, value in element.attrib.items():
+        if key == "style":
+            for item, setting in (d.strip().split(":", 1) for d in value.split(";") if ":" in d):
+                _keep(item.strip(), setting.strip(), attributes, classes)
+        elif key == "id":
+            attributes |= {"id": f"{name}-{value}"} if value in wanted else {}
+        elif key == _XLINK:
+            attributes["href"] = value.replace("#", f"#{name}-")
+        else:
+            attributes[key] = value.replace("url(#", f"url(#{name}-")
+    if classes:
+        attributes["class"] = " ".join(classes)
+    element.attrib.clear()
+    element.attrib.update(attributes)
+    if element.text:
+        element.text = _SLOT.sub(lambda m: shown(words[int(m[1])]), element.text).strip()
+    element.tail = None
+
+
+def _keep(item: str, setting: str, attributes: dict[str, str], classes: list[str]) -> None:
+    if item == "font":
+        size = _FONT_SIZE.search(setting)
+        attributes |= {"font-size": size[1]} if size else {}
+        attributes |= {"font-weight": "bold"} if "bold" in setting or "700" in setting else {}
+    elif setting in _CLASS:
+        classes.append(f"{item[0]}-{_CLASS[setting]}")
+    elif item in _KEPT:
+        attributes[item] = setting.removesuffix("px")
