@@ -10,30 +10,27 @@ from weight_mapping.oracle.images import Function, Inputs, Options, Weights
 from weight_mapping.oracle.trace import Float
 
 
-def _along(array: Float, axes: tuple[int, ...], ndim: int) -> Float:
-    """An array over some axes, so shaped that it meets them in an array of `ndim` axes."""
-    shape = [1] * ndim
-    for axis, size in zip(axes, array.shape, strict=True):
-        shape[axis] = size
-    return array.reshape(shape)
+def _along(array: Float, axes: tuple[int, ...], x: Float) -> Float:
+    """One number, or the numbers of these axes of x in the order of x's axes, in a shape that broadcasts over x."""
+    kept = {axis % x.ndim for axis in axes}
+    return array.reshape([n if axis in kept else 1 for axis, n in enumerate(x.shape)] if array.size > 1 else ())
 
 
 def _scaled(w: Weights, x: Float, axes: tuple[int, ...]) -> Float:
-    x = x * _along(w["gamma"], axes, x.ndim) if "gamma" in w else x
-    return x + _along(w["beta"], axes, x.ndim) if "beta" in w else x
+    x = x * _along(w["gamma"], axes, x) if "gamma" in w else x
+    return x + _along(w["beta"], axes, x) if "beta" in w else x
 
 
 def _batch(o: Options, w: Weights, inputs: Inputs, _masks: Inputs) -> Float:
     x, axes = inputs[0], (o["axis"],)
-    mean, variance = (_along(w[name], axes, x.ndim) for name in ("moving_mean", "moving_variance"))
+    mean, variance = (_along(w[name], axes, x) for name in ("moving_mean", "moving_variance"))
     return _scaled(w, (x - mean) / np.sqrt(variance + o["epsilon"]), axes)
 
 
 def _layer(o: Options, w: Weights, inputs: Inputs, _masks: Inputs) -> Float:
     """Over the layer's axes, with the biased variance. `rms`: the mean is not taken off, and yet what is divided by is
     the variance, not the mean square (Keras 3's `rms_scaling`, its own words: "incorrectly")."""
-    x = inputs[0]
-    axes = tuple(sorted(axis % x.ndim for axis in o["axis"]))
+    x, axes = inputs[0], tuple(o["axis"])
     deviation = np.sqrt(x.var(axes, keepdims=True) + o["epsilon"])
     return _scaled(w, (x if o["rms"] else x - x.mean(axes, keepdims=True)) / deviation, axes)
 
@@ -60,7 +57,7 @@ def _normalization(o: Options, w: Weights, inputs: Inputs, _masks: Inputs) -> Fl
     given = (w["mean"], w["variance"]) if o["mean"] is None else (o["mean"], o["variance"])
     mean, variance = (np.asarray(v, np.float64) for v in given)
     axes = tuple(sorted(axis % x.ndim for axis in o["axis"]))
-    mean, variance = (_along(v, axes[len(axes) - v.ndim :], x.ndim) for v in (mean, variance))
+    mean, variance = (_along(v, axes[len(axes) - v.ndim :], x) for v in (mean, variance))
     deviation = np.maximum(np.sqrt(variance), 1e-7)
     return np.asarray(mean + x * deviation if o["invert"] else (x - mean) / deviation)
 
