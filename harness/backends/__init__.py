@@ -1,0 +1,98 @@
+"""The implementations under test: one file each, one interface, found by name and imported when asked for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from harness.problems import Layer, Problem, cells
+from weight_mapping.spec import Bidirectional, Path, output_count
+from weight_mapping.weights import CellWeights
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A layer's outputs by name ('y', 'h', 'c', …) and the gradients of their product with the problem's cotangents:
+    'gradient x', 'gradient h', 'gradient kernel' …"""
+
+    outputs: Arrays
+    gradients: Arrays
+
+
+class Subject(Protocol):
+    """One problem, built in one backend and one dtype."""
+
+    def answer(self) -> Answer:
+        """Outputs and gradients; of a stateful layer also the later batches' outputs, and the first's after a reset."""
+
+    def step(self, path: Path, x: NDArray[Any], states: Sequence[NDArray[Any]]) -> Arrays:
+        """One step of one cell from x (B, i) and states (B, u), not in training: 'h', 'c', and 'gate i' … if shown."""
+
+    def train(self, steps: int) -> Arrays:
+        """'losses', then the weights after so many steps of gradient descent. Changes the subject's weights."""
+
+    def sample(self) -> NDArray[Any]:
+        """The first output in training, with dropout masks that the backend draws itself."""
+
+
+class Backend(Protocol):
+    """One implementation. `keras` is the generation of Keras that it is, or None."""
+
+    name: str
+    keras: int | None
+
+    def build(self, problem: Problem, dtype: str) -> Subject:
+        """Raises Unrepresentable where this implementation has no way to state the layer."""
+
+
+MODULES: Mapping[str, tuple[str, str]] = {
+    "torch nn": ("harness.backends.torch", "torch"),
+    "torch module": ("harness.backends.torch", "torch"),
+    "keras 3": ("harness.backends.keras", "keras"),
+    "tf_keras": ("harness.backends.keras", "tf_keras"),
+}
+"""The backends by name: the module that holds each, and the distribution that it needs."""
+
+
+def load(names: Sequence[str]) -> tuple[list[Backend], dict[str, str]]:
+    """The backends of these names, and why the others of them can't be measured here."""
+    found: list[Backend] = []
+    missing: dict[str, str] = {}
+    for name in names:
+        module, package = MODULES[name]
+        try:
+            found.append(importlib.import_module(module).backend(name))
+        except ImportError as error:
+            missing[name] = f"{package} can't be imported: {error}"
+    return found, missing
+
+
+def output_names(layer: Layer) -> list[str]:
+    """A layer's outputs in their order: y, or one a direction, then the states."""
+    both = isinstance(layer, Bidirectional) and layer.merge == "none"
+    sequences = ["y of forward", "y of backward"] if both else ["y"]
+    names = [*sequences, *state_names(layer)]
+    return names[: output_count(layer)]
+
+
+def state_names(layer: Layer) -> list[str]:
+    found = list(cells(layer))
+    if len(found) == 1:
+        return list(found[0][1].states)
+    return [f"{state} of {'/'.join(path)}" for path, cell in found for state in cell.states]
+
+
+def named_weights(weights: Mapping[Path, CellWeights], prefix: str = "") -> Arrays:
+    """Canonical arrays by name: 'kernel', or 'kernel of forward/0' where there are several cells."""
+    one = len(weights) == 1
+    return {
+        f"{prefix}{name}" + ("" if one else f" of {'/'.join(path)}"): array
+        for path, cell in weights.items()
+        for name, array in cell.arrays()
+    }

@@ -1,0 +1,194 @@
+"""Keras on TensorFlow, run eagerly: Keras 3, and Keras 2 as tf_keras."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from harness.backends import Answer, Arrays, named_weights, output_names, state_names
+from harness.descent import LEARNING_RATE
+from harness.problems import Problem
+from weight_mapping import keras as keras_side
+from weight_mapping.errors import Unrepresentable
+from weight_mapping.oracle import Dropout
+from weight_mapping.spec import GATES, Path
+from weight_mapping.weights import CellWeights
+
+_PACKAGES = {"keras 3": "keras", "tf_keras": "tf_keras"}
+
+
+def backend(name: str) -> KerasBackend:
+    keras = importlib.import_module(_PACKAGES[name])
+    return KerasBackend(name, keras, keras_side.generation(keras))
+
+
+@dataclass(frozen=True, slots=True)
+class KerasBackend:
+    name: str
+    module: Any
+    keras: int | None
+
+    def build(self, problem: Problem, dtype: str) -> KerasSubject:
+        major = problem.runner.time_major
+        layer = keras_side.build_layer(
+            problem.layer, problem.weights, keras=self.module, dtype=dtype, arguments=problem.arguments,
+            batch=problem.x.shape[1 if major else 0],
+        )  # fmt: skip
+        return KerasSubject(problem, layer, dtype, self)
+
+    def fresh(self, problem: Problem) -> dict[Path, CellWeights]:
+        """The weights that this Keras' initialisers draw for the layer, in float32."""
+        layer = keras_side.construct(problem.layer, keras=self.module, arguments=problem.arguments)
+        layer.build(problem.x.shape)
+        return keras_side.weights_of(layer)
+
+
+@dataclass(slots=True)
+class KerasSubject:
+    problem: Problem
+    layer: Any
+    dtype: str
+    backend: KerasBackend
+
+    def answer(self) -> Answer:
+        problem, names = self.problem, output_names(self.problem.layer)
+        x = self._tensor(problem.x)
+        states = [self._tensor(s) for s in problem.initial_state]
+        weights = {path: keras_side.variables(cell) for path, cell in keras_side.cells_of(self.layer)}
+        with tf.GradientTape() as tape:
+            tape.watch([x, *states])
+            outputs = self._call(x, states, training=bool(problem.dropout))
+            loss = tf.add_n([
+                tf.reduce_sum(y * self._tensor(d)) for y, d in zip(outputs, problem.cotangents, strict=True)
+            ])  # fmt: skip
+        handles = {path: {n: _handle(v) for n, v in cell.items()} for path, cell in weights.items()}
+        slopes = tape.gradient(loss, (x, states, handles), unconnected_gradients="zero")
+        found: Arrays = {"gradient x": slopes[0].numpy()}
+        state_slopes = zip(state_names(problem.layer), slopes[1], strict=False)
+        found |= {f"gradient {name}": slope.numpy() for name, slope in state_slopes}
+        cells = dict(keras_side.cells_of(self.layer))
+        canonical = {path: keras_side.canonical(cells[path], slope) for path, slope in slopes[2].items()}
+        found |= named_weights(canonical, "gradient ")
+        shown = dict(zip(names, (y.numpy() for y in outputs), strict=True))
+        if problem.runner.stateful:
+            shown |= self._later_batches(names)
+        return Answer(outputs=shown, gradients=found)
+
+    def _later_batches(self, names: list[str]) -> Arrays:
+        found: Arrays = {}
+        for n, x in enumerate(self.problem.xs[1:], 1):
+            outputs = self._call(self._tensor(x), [], training=False)
+            found |= {f"{name} of batch {n}": y.numpy() for name, y in zip(names, outputs, strict=True)}
+        self.layer.reset_states()
+        outputs = self._call(self._tensor(self.problem.x), [], training=False)
+        return found | {f"{name} of a reset layer": y.numpy() for name, y in zip(names, outputs, strict=True)}
+
+    def step(self, path: Path, x: NDArray[Any], states: Sequence[NDArray[Any]]) -> Arrays:
+        cell = dict(keras_side.cells_of(self.layer))[path]
+        kind = dict(self.problem.cells())[path].kind
+        with _listening(cell) as (gates, candidates):
+            _, new = cell(self._tensor(x), [self._tensor(s) for s in states], training=False)
+        # Both generations compute the gates in the order of the layout, the candidate apart, then a(c).
+        recurrent = [letter for letter in GATES[kind] if letter not in "cn"]
+        shown = dict(zip(recurrent, gates, strict=True))
+        shown[next(letter for letter in GATES[kind] if letter in "cn")] = candidates[0]
+        flat = new if isinstance(new, list | tuple) else [new]
+        named = dict(zip(("h", "c"), (s.numpy() for s in flat), strict=False))
+        return {**named, **{f"gate {letter}": shown[letter].numpy() for letter in GATES[kind]}}
+
+    def train(self, steps: int) -> Arrays:
+        problem = self.problem
+        optimizer = self.backend.module.optimizers.SGD(LEARNING_RATE)
+        x, target = self._tensor(problem.x), self._tensor(_known(problem.target))
+        states = [self._tensor(s) for s in problem.initial_state]
+        variables = self.layer.trainable_variables
+        losses = []
+        for _ in range(steps):
+            with tf.GradientTape() as tape:
+                y = self._call(x, states, training=bool(problem.dropout))[0]
+                loss = tf.reduce_mean((y - target) ** 2)
+                for extra in self.layer.losses:
+                    loss += tf.cast(extra, loss.dtype)
+            slopes = tape.gradient(loss, [_handle(v) for v in variables])
+            optimizer.apply_gradients(zip(slopes, variables, strict=True))
+            losses.append(float(loss))
+        return {"losses": np.array(losses), **named_weights(keras_side.weights_of(self.layer))}
+
+    def sample(self) -> NDArray[Any]:
+        states = [self._tensor(s) for s in self.problem.initial_state]
+        drawn: NDArray[Any] = self._call(self._tensor(self.problem.x), states, training=True, preset=False)[0].numpy()
+        return drawn
+
+    def _call(self, x: Any, states: list[Any], *, training: bool, preset: bool = True) -> list[Any]:
+        problem = self.problem
+        if training and preset:
+            for path, dropout in problem.dropout.items():
+                self._preset(path, dropout)
+        mask = None if problem.mask is None else tf.constant(problem.mask)
+        outputs = self.layer(x, mask=mask, initial_state=states or None, training=training)
+        return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+
+    def _preset(self, path: Path, dropout: Dropout) -> None:
+        """Put the masks where this Keras keeps its own, until the end of the next run."""
+        cell = dict(keras_side.cells_of(self.layer))[path]
+        masks = {"_dropout_mask": self._masks(dropout.input), "_recurrent_dropout_mask": self._masks(dropout.recurrent)}
+        if self.backend.keras == 3:
+            for name, mask in masks.items():
+                if mask is not None:
+                    setattr(cell, name, mask[0] if len(mask) == 1 else mask)
+            return
+        if len(path) > 1:
+            raise Unrepresentable("preset dropout masks within tf_keras' Bidirectional")
+        # The fast path asks the layer, for a mask of the whole sequence; the slow one asks the cell, step by step.
+        cell.get_dropout_mask_for_cell = lambda *_, **__: masks["_dropout_mask"]
+        cell.get_recurrent_dropout_mask_for_cell = lambda *_, **__: masks["_recurrent_dropout_mask"]
+        whole = None if masks["_dropout_mask"] is None else [m[:, None] for m in masks["_dropout_mask"]]
+        self.layer.get_dropout_mask_for_cell = lambda *_, **__: whole
+
+    def _masks(self, mask: NDArray[Any] | None) -> list[Any] | None:
+        if mask is None:
+            return None
+        return [self._tensor(m) for m in (mask if mask.ndim == 3 else mask[None])]
+
+    def _tensor(self, array: NDArray[Any]) -> Any:
+        return tf.constant(array, dtype=self.dtype)
+
+
+def _handle(variable: Any) -> Any:
+    """The TensorFlow variable within Keras 3's."""
+    return variable if isinstance(variable, tf.Variable) else variable.value
+
+
+def _known(array: NDArray[Any] | None) -> NDArray[Any]:
+    assert array is not None
+    return array
+
+
+@contextmanager
+def _listening(cell: Any) -> Iterator[tuple[list[Any], list[Any]]]:
+    """What the cell's recurrent activation and its activation return, in the order of the calls."""
+    gates: list[Any] = []
+    candidates: list[Any] = []
+    before = {n: getattr(cell, n) for n in ("recurrent_activation", "activation") if hasattr(cell, n)}
+    try:
+        for name, function in before.items():
+            setattr(cell, name, _recording(function, gates if name == "recurrent_activation" else candidates))
+        yield gates, candidates
+    finally:
+        for name, function in before.items():
+            setattr(cell, name, function)
+
+
+def _recording(function: Callable[[Any], Any], into: list[Any]) -> Callable[[Any], Any]:
+    def recorded(x: Any) -> Any:
+        into.append(function(x))
+        return into[-1]
+
+    return recorded

@@ -1,0 +1,103 @@
+"""The reference: float64 NumPy, always at hand. It also walks gradient descent by gradients written out by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.backends import Answer, Arrays, named_weights, output_names, state_names
+from harness.descent import LEARNING_RATE, constraints, regularisers
+from harness.penalties import penalty, penalty_gradient, project
+from harness.problems import Float, Problem
+from weight_mapping import oracle
+from weight_mapping.oracle import Trace
+from weight_mapping.packing import pack, unpack
+from weight_mapping.spec import Path, Recurrent
+from weight_mapping.weights import CellWeights
+
+
+@dataclass(slots=True)
+class OracleSubject:
+    """A problem as the oracle computes it. `keras`: whose rule holds for an activity regulariser: Keras 2 divides it
+    by the batch size."""
+
+    problem: Problem
+    keras: int | None = None
+
+    def answer(self) -> Answer:
+        problem = self.problem
+        names = output_names(problem.layer)
+        trace = self._forward(problem.x, problem.initial_state)
+        outputs = dict(zip(names, trace.outputs, strict=True))
+        gradients = oracle.backward(trace, list(problem.cotangents))
+        found: Arrays = {"gradient x": gradients.x}
+        if problem.initial_state:
+            states = zip(state_names(problem.layer), gradients.initial_state, strict=True)
+            found |= {f"gradient {name}": array for name, array in states}
+        found |= named_weights(gradients.weights, "gradient ")
+        if problem.runner.stateful:
+            outputs |= self._later_batches(names, trace)
+        return Answer(outputs=outputs, gradients=found)
+
+    def _later_batches(self, names: list[str], trace: Trace) -> Arrays:
+        found: Arrays = {f"{name} of a reset layer": y for name, y in zip(names, trace.outputs, strict=True)}
+        for n, x in enumerate(self.problem.xs[1:], 1):
+            trace = self._forward(x, trace.states)
+            found |= {f"{name} of batch {n}": y for name, y in zip(names, trace.outputs, strict=True)}
+        return found
+
+    def _forward(self, x: Float, initial_state: Sequence[Float]) -> Trace:
+        problem = self.problem
+        return oracle.forward(
+            problem.layer, problem.weights, x, mask=problem.mask, initial_state=initial_state, dropout=problem.dropout
+        )
+
+    def step(self, path: Path, x: NDArray[Any], states: Sequence[NDArray[Any]]) -> Arrays:
+        cell = dict(self.problem.cells())[path]
+        layer = Recurrent(cells=(cell,), return_state=True)
+        trace = oracle.forward(layer, {("0",): self.problem.weights[path]}, x[:, None], initial_state=states)
+        gates = {f"gate {g}": a[:, 0] for g, a in trace.cells[("0",)].gates.items()}
+        return {**dict(zip(cell.states, trace.states, strict=True)), **gates}
+
+    def train(self, steps: int) -> Arrays:
+        losses: list[float] = []
+        weights = self.problem.weights
+        for _ in range(steps):
+            loss, weights = self._descend(weights)
+            losses.append(loss)
+        return {"losses": np.array(losses), **named_weights(weights)}
+
+    def _descend(self, weights: Mapping[Path, CellWeights]) -> tuple[float, dict[Path, CellWeights]]:
+        problem = replace(self.problem, weights=weights)
+        arguments = problem.arguments
+        trace = OracleSubject(problem)._forward(problem.x, problem.initial_state)
+        y, target = trace.outputs[0], problem.target
+        loss = float(((y - target) ** 2).mean())
+        d_outputs: list[Float | None] = [2 * (y - target) / y.size, *(None for _ in trace.outputs[1:])]
+        activity = arguments.get("activity_regularizer")
+        if activity:
+            share = 1 / len(y) if self.keras == 2 else 1.0
+            loss += share * sum(float(penalty(activity, output)) for output in trace.outputs)
+            pushes = [share * penalty_gradient(activity, output, np.sign) for output in trace.outputs]
+            d_outputs = [push if d is None else d + push for d, push in zip(d_outputs, pushes, strict=True)]
+        gradients = oracle.backward(trace, d_outputs)
+        new: dict[Path, CellWeights] = {}
+        for path, cell in weights.items():
+            arrays, slopes = pack("keras", cell), pack("keras", gradients.weights[path])
+            for name, config in regularisers(arguments).items():
+                if name in arrays:
+                    loss += float(penalty(config, arrays[name]))
+                    slopes[name] = slopes[name] + penalty_gradient(config, arrays[name], np.sign)
+            moved = {name: array - LEARNING_RATE * slopes[name] for name, array in arrays.items()}
+            for name, config in constraints(arguments).items():
+                if name in moved:
+                    moved[name] = project(config, moved[name])
+            new[path] = unpack("keras", cell.kind, moved, reset_after=cell.reset_after if cell.kind == "gru" else None)
+        return loss, new
+
+    def sample(self) -> NDArray[Any]:
+        return self._forward(self.problem.x, self.problem.initial_state).outputs[0]

@@ -1,0 +1,307 @@
+"""One case: drawn, put into every backend, and each answer held to its bound.
+
+float64 proves (a wrong mapping shows as 1e-4 or more, rounding as 1e-12), float32 is measured against the same oracle,
+and one step from the oracle's own states separates a wrong mapping from chaos.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from harness import descent
+from harness.backends import Arrays, Backend, Subject, output_names
+from harness.backends.oracle import OracleSubject
+from harness.bounds import amplification, limits
+from harness.cases import Case
+from harness.compare import UNIT, Limit, agreement, failed, not_measured
+from harness.problems import Float, Problem, draw
+from harness.results import FAILS, Agreement
+from harness.results import Case as CaseResult
+from harness.special import initial_biases, sampled, scalars
+from weight_mapping import oracle
+from weight_mapping.errors import Unrepresentable
+from weight_mapping.spec import Path, Recurrent
+
+DTYPES = ("float64", "float32")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What the oracle says of a problem, and how far rounding may lead away from it, by dtype."""
+
+    outputs: Arrays
+    gradients: Arrays
+    losses: Mapping[int | None, Arrays]
+    """What training gives, by the generation of Keras whose rules hold."""
+    steps: Mapping[Path, tuple[Float, list[Float], Arrays]]
+    """By cell: x, states, and what one step makes of them."""
+    output_limits: Mapping[str, Mapping[str, Limit]]
+    gradient_limits: Mapping[str, Mapping[str, Limit]]
+    training_limits: Mapping[str, Limit]
+    step_limits: Mapping[Path, Mapping[str, Mapping[str, Limit]]]
+
+
+def seed_of(case_id: str, seed: int) -> np.random.Generator:
+    """The case's own random numbers, whatever other cases run."""
+    return np.random.default_rng([seed, zlib.crc32(case_id.encode())])
+
+
+def problem_of(case: Case, seed: int = 0) -> Problem:
+    """The case's numbers. With `weights="fresh"` they are to be replaced by what Keras draws."""
+    row = case.row
+    return draw(
+        row.layer, case.sizes, seed_of(case.id, seed), batches=row.batches, mask=row.mask, gain=row.gain,
+        first_step_only=row.first_step_only, diagonal=row.weights == "diagonal", arguments=row.arguments,
+    )  # fmt: skip
+
+
+def expect(problem: Problem) -> Expected:
+    """The oracle's answers with their bounds."""
+    answer = OracleSubject(problem).answer()
+    whole = {**answer.outputs, **answer.gradients}
+
+    def again(moved: Problem) -> Arrays:
+        found = OracleSubject(moved).answer()
+        return {**found.outputs, **found.gradients}
+
+    factors = amplification(problem, again, whole)
+    losses = {k: OracleSubject(problem, k).train(descent.STEPS) for k in _rules(problem)}
+    trained = amplification(problem, lambda p: OracleSubject(p).train(descent.STEPS), losses[None])
+    steps = {path: _one_step(problem, path) for path, _ in problem.cells()}
+    return Expected(
+        outputs=answer.outputs,
+        gradients=answer.gradients,
+        losses=losses,
+        steps=steps,
+        output_limits={d: limits(problem, {n: factors[n] for n in answer.outputs}, d) for d in DTYPES},
+        gradient_limits={
+            d: limits(problem, {n: factors[n] for n in answer.gradients}, d, backward=True) for d in DTYPES
+        },
+        training_limits=limits(problem, trained, "float64", backward=True),
+        step_limits={path: _step_limits(problem, path, *steps[path]) for path in steps},
+    )
+
+
+def _rules(problem: Problem) -> tuple[int | None, ...]:
+    return (None, 2) if problem.arguments.get("activity_regularizer") else (None,)
+
+
+def _one_step(problem: Problem, path: Path) -> tuple[Float, list[Float], Arrays]:
+    """Every step of the cell's run as a batch of single steps, each from the oracle's state rounded to float32."""
+    trace = oracle.forward(
+        problem.layer, problem.weights, problem.x, mask=problem.mask, initial_state=problem.initial_state
+    ).cells[path]
+    x = _single(trace.inputs.reshape(-1, trace.inputs.shape[-1]))
+    states = [_single(s[:, :-1].reshape(-1, s.shape[-1])) for s in trace.states]
+    return x, states, OracleSubject(problem).step(path, x, states)
+
+
+def _single(array: Float) -> Float:
+    return array.astype(np.float32).astype(np.float64)
+
+
+def _step_limits(
+    problem: Problem, path: Path, x: Float, states: Sequence[Float], reference: Arrays
+) -> dict[str, dict[str, Limit]]:
+    cell = dict(problem.cells())[path]
+    alone = Problem(
+        layer=Recurrent(cells=(cell,)), weights={("0",): problem.weights[path]}, xs=(x[:, None],),
+        initial_state=tuple(states),
+    )  # fmt: skip
+
+    def step(moved: Problem) -> Arrays:
+        return OracleSubject(moved).step(("0",), moved.x[:, 0], moved.initial_state)
+
+    factors = amplification(alone, step, reference)
+    return {dtype: limits(alone, factors, dtype) for dtype in DTYPES}
+
+
+def check(case: Case, backends: Sequence[Backend], *, seed: int = 0) -> CaseResult:
+    """The case in every backend. A backend that can't state it is not measured; one that raises anything else fails."""
+    started = time.perf_counter()
+    problem = problem_of(case, seed)
+    agreements: list[Agreement] = []
+    if case.row.weights == "fresh":
+        fresh, agreements = initial_biases(problem, backends)
+        if fresh is None:
+            return _result(case, problem, agreements, started, seed)
+        problem = replace(problem, weights=fresh)
+    expected = expect(problem)
+    drawn = _Drawn()
+    for backend in backends:
+        agreements += list(_guarded(backend, lambda b=backend: _measure(case, problem, expected, b, drawn)))
+    return _result(case, problem, agreements, started, seed, drawn)
+
+
+class _Drawn:
+    """What the page draws, by backend."""
+
+    def __init__(self) -> None:
+        self.over_time: dict[str, tuple[float, ...]] = {}
+        self.by_gate: dict[str, dict[str, tuple[float, ...]]] = {}
+        self.training: dict[str, tuple[float, ...]] = {}
+
+
+def _guarded(backend: Backend, measure: Callable[[], Iterator[Agreement]]) -> Iterator[Agreement]:
+    try:
+        yield from measure()
+    except Unrepresentable as refusal:
+        yield not_measured("outputs float64", backend.name, str(refusal))
+    except Exception as error:  # whatever a framework raises is this backend's failure, and the run goes on
+        yield failed("outputs float64", backend.name, f"{type(error).__name__}: {error}")
+
+
+def _measure(case: Case, problem: Problem, expected: Expected, backend: Backend, drawn: _Drawn) -> Iterator[Agreement]:
+    kind = next(cell.kind for _, cell in problem.cells())
+    for dtype in DTYPES:
+        subject = backend.build(problem, dtype)
+        answer = subject.answer()
+        yield agreement(
+            "outputs", backend.name, expected.outputs, answer.outputs, expected.output_limits[dtype], dtype=dtype
+        )
+        for part, names in _parts(expected.gradients).items():
+            yield agreement(
+                f"gradient {part}", backend.name, {n: expected.gradients[n] for n in names},
+                {n: a for n, a in answer.gradients.items() if _part(n) == part}, expected.gradient_limits[dtype],
+                dtype=dtype, kind=kind,
+            )  # fmt: skip
+        yield from _steps(problem, expected, backend, subject, dtype, drawn)
+        if dtype == "float64":
+            yield _training(expected, backend, subject, kind, drawn)
+            yield from _without_dropout(problem, backend)
+        else:
+            drawn.over_time[backend.name] = _error_over_time(problem, expected.outputs, answer.outputs)
+    if case.row.scalar:
+        yield scalars(problem, expected.outputs, expected.output_limits["float64"], backend, case.row.weights)
+    if problem.dropout and case.regime == "different":
+        yield sampled(problem, backend)
+
+
+def _parts(gradients: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The gradients' names by what they are of: x, initial state, kernel, recurrent, bias."""
+    found: dict[str, list[str]] = {}
+    for name in gradients:
+        found.setdefault(_part(name), []).append(name)
+    return found
+
+
+def _part(name: str) -> str:
+    word = name.removeprefix("gradient ").split(" of ")[0]
+    return "initial state" if word in ("h", "c") else word
+
+
+def _steps(
+    problem: Problem, expected: Expected, backend: Backend, subject: Subject, dtype: str, drawn: _Drawn
+) -> Iterator[Agreement]:
+    for path, (x, states, reference) in expected.steps.items():
+        found = subject.step(path, x, states)
+        cell = dict(problem.cells())[path]
+        # PyTorch's own modules show no gates: there the states alone are held to the reference.
+        shown = {n: a for n, a in reference.items() if n in found or n in cell.states}
+        where = "" if len(expected.steps) == 1 else f" of {'/'.join(path)}"
+        yield agreement(f"one step{where}", backend.name, shown, found, expected.step_limits[path][dtype], dtype=dtype)
+        if dtype == "float32" and not where and "gate i" in found:
+            drawn.by_gate[backend.name] = {
+                letter: _by_step(reference[f"gate {letter}"], found[f"gate {letter}"], problem) for letter in cell.gates
+            }
+
+
+def _by_step(reference: Any, found: Any, problem: Problem) -> tuple[float, ...]:
+    """The greatest error at each step, in u, of arrays (B T, u)."""
+    batch = problem.xs[0].shape[1 if problem.runner.time_major else 0]
+    apart = np.abs(found.astype(np.float64) - reference).reshape(batch, -1, reference.shape[-1])
+    scale = float(np.abs(reference).max()) or 1.0
+    return tuple(float(e) for e in apart.max((0, 2)) / scale / UNIT["float32"])
+
+
+def _error_over_time(problem: Problem, reference: Arrays, found: Arrays) -> tuple[float, ...]:
+    name = output_names(problem.layer)[0]
+    if not problem.runner.return_sequences:
+        return ()
+    apart = np.abs(found[name].astype(np.float64) - reference[name])
+    scale = float(np.abs(reference[name]).max()) or 1.0
+    axes = (1, 2) if problem.runner.time_major else (0, 2)
+    return tuple(float(e) for e in apart.max(axes) / scale / UNIT["float32"])
+
+
+def _training(expected: Expected, backend: Backend, subject: Subject, kind: str, drawn: _Drawn) -> Agreement:
+    walked = subject.train(descent.STEPS)
+    drawn.training[backend.name] = tuple(float(loss) for loss in walked["losses"])
+    reference = expected.losses.get(backend.keras, expected.losses[None])
+    return agreement("training", backend.name, reference, walked, expected.training_limits, dtype="float64", kind=kind)
+
+
+def _without_dropout(problem: Problem, backend: Backend) -> Iterator[Agreement]:
+    """A layer with dropout that is not in training is the layer without."""
+    if problem.dropout:
+        quiet = replace(problem, dropout={})
+        reference = OracleSubject(quiet).answer().outputs
+        bounds = limits(quiet, dict.fromkeys(reference, 1.0), "float64")
+        found = backend.build(quiet, "float64").answer().outputs
+        yield agreement("outputs without training", backend.name, reference, found, bounds, dtype="float64")
+
+
+def _result(
+    case: Case, problem: Problem, agreements: Sequence[Agreement], started: float, seed: int,
+    drawn: _Drawn | None = None,
+) -> CaseResult:  # fmt: skip
+    drawn = drawn or _Drawn()
+    if not agreements:
+        agreements = [failed("outputs float64", "none", "no backend took part")]
+    return CaseResult(
+        id=case.id,
+        title=case.row.title,
+        group=case.group,
+        spec=describe(case, problem),
+        fingerprint=problem.fingerprint(),
+        repeat=repeat(case.id, seed),
+        agreements=tuple(agreements),
+        seconds=time.perf_counter() - started,
+        error_over_time=drawn.over_time,
+        error_by_gate=drawn.by_gate,
+        training=drawn.training,
+        notes=_notes(agreements),
+    )
+
+
+def repeat(case_id: str, seed: int) -> str:
+    """The command that runs this case alone."""
+    return f"lstm-parity verify --case {shlex.quote(case_id)} --seed {seed} --no-bench --no-mutants"
+
+
+def describe(case: Case, problem: Problem) -> dict[str, Any]:
+    """The configuration in words and numbers."""
+    layer = problem.layer
+    cells = {
+        "/".join(path): f"{cell.kind} {cell.activation} {cell.recurrent_activation}" for path, cell in problem.cells()
+    }
+    runner = problem.runner
+    flags = ("return_sequences", "return_state", "go_backwards", "stateful", "zero_output_for_mask", "time_major")
+    return {
+        "layer": type(layer).__name__ if not isinstance(layer, Recurrent) else "Recurrent",
+        "cells": cells,
+        "sizes": dict(case.sizes._asdict()),
+        "mask": case.row.mask,
+        "weights": case.row.weights,
+        **{name: getattr(runner, name) for name in flags},
+        "bias": {"/".join(path): cell.bias for path, cell in problem.cells()},
+        "arguments": {name: str(value) for name, value in problem.arguments.items()},
+    }
+
+
+def _notes(agreements: Sequence[Agreement]) -> tuple[str, ...]:
+    """Who is closer to the truth in float32."""
+    errors = {a.backend: a.error for a in agreements if a.check == "outputs float32" and a.error is not None}
+    notes = [f"float32 error of the outputs in {name}: {error:.2f} u" for name, error in errors.items()]
+    ours = errors.get("torch module")
+    for other in ("keras 3", "tf_keras"):
+        if ours is not None and errors.get(other):
+            notes.append(f"PyTorch's error over that of {other}: {ours / errors[other]:.2f}")
+    return tuple(notes) if not any(a.verdict == FAILS for a in agreements) else ()
