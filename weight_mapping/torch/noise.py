@@ -38,7 +38,6 @@ def gaussian_noise(x: Tensor, stddev: float) -> Tensor:
 def alpha_dropout(x: Tensor, rate: float) -> Tensor:
     """Keeps mean and variance of a selu network. Klambauer et al. 2017."""
     lowest = -_ALPHA * _SCALE
-    scale = ((1 - rate) * (1 + rate * lowest**2)) ** -0.5
+    scale = 1 / math.sqrt((1 - rate) * (1 + rate * lowest**2))
     kept = torch.rand_like(x) >= rate
-    dropped = torch.where(kept, x, torch.full_like(x, lowest))
-    return scale * dropped - scale * lowest * rate
+    return scale * torch.where(kept, x, lowest) - scale * lowest * rate
