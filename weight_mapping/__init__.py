@@ -1,3 +1,45 @@
 """lstm-parity's library: Keras recurrent models into PyTorch and back. Importing it imports NumPy and no framework."""
 
+from weight_mapping import oracle
+from weight_mapping.activations import Activation, activation, hard_sigmoid
+from weight_mapping.errors import (
+    DamagedFile,
+    PortingError,
+    UnsafeFile,
+    Unrepresentable,
+    Unsupported,
+    WeightsMismatch,
+)
+from weight_mapping.loading import load
+from weight_mapping.packing import pack, unpack
+from weight_mapping.saving import save
+from weight_mapping.spec import Bidirectional, Cell, ModelSpec, Plain, Recurrent, TimeDistributed
+from weight_mapping.weights import CellWeights, Portable, Source
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Activation",
+    "Bidirectional",
+    "Cell",
+    "CellWeights",
+    "DamagedFile",
+    "ModelSpec",
+    "Plain",
+    "Portable",
+    "PortingError",
+    "Recurrent",
+    "Source",
+    "TimeDistributed",
+    "UnsafeFile",
+    "Unrepresentable",
+    "Unsupported",
+    "WeightsMismatch",
+    "activation",
+    "hard_sigmoid",
+    "load",
+    "oracle",
+    "pack",
+    "save",
+    "unpack",
+]

@@ -1,0 +1,264 @@
+"""Where a container keeps each leaf's arrays: by the order within a layer (legacy), by the tree of objects (Keras 3's
+`.weights.h5` and `.keras`), or by the paths of TensorFlow's object graph."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from weight_mapping.errors import WeightsMismatch, shown
+from weight_mapping.expectations import Expectation
+from weight_mapping.files.archive import Archive, Layers, Stored
+from weight_mapping.keras_config import Parsed
+from weight_mapping.plain import KINDS
+from weight_mapping.spec import Bidirectional, Custom, Layer, ModelSpec, Operation, Path, Plain, Recurrent, TimeDistributed, leaves
+
+Found = list[tuple[Expectation, tuple[Stored, ...]]]
+_WAY_OUT = "The weights belong to another configuration, or the file is incomplete."
+
+
+def locate(parsed: Parsed, wanted: Sequence[Expectation], archive: Archive) -> Found:
+    """Every leaf with its arrays' headers, in the leaf's own order. WeightsMismatch names the layer that has none."""
+    if archive.tree is not None:
+        return _by_tree(parsed, wanted, archive)
+    if archive.layers is not None:
+        return _by_layer(wanted, archive.layers)
+    named = archive.named or {}
+    if archive.container in ("SavedModel", "TF checkpoint"):
+        return _by_object_graph(parsed, wanted, named)
+    grouped: dict[str, list[Stored]] = {}
+    for name, stored in named.items():
+        grouped.setdefault(_layer_of(name, parsed), []).append(stored)
+    return _by_layer(wanted, tuple((layer, tuple(arrays)) for layer, arrays in grouped.items()))
+
+
+def _layer_of(name: str, parsed: Parsed) -> str:
+    """The layer that a variable's name belongs to: the first segment that is one."""
+    segments = name.split("/")
+    return next((s for s in segments if s in parsed.spec.layers), segments[0])
+
+
+# Legacy: a group a layer, arrays in the order of `weight_names`.
+
+
+def _by_layer(wanted: Sequence[Expectation], layers: Layers) -> Found:
+    groups = {name: _without_seeds(arrays) for name, arrays in layers}
+    by_layer: dict[str, list[Expectation]] = {}
+    for one in wanted:
+        by_layer.setdefault(one.path[0], []).append(one)
+    if not set(by_layer) <= {name for name, arrays in groups.items() if arrays}:
+        groups = _by_place(by_layer, groups)
+    found: Found = []
+    for layer, expected in by_layer.items():
+        found += _within(layer, expected, groups[layer])
+    return found
+
+
+def _by_place(by_layer: Mapping[str, list[Expectation]], groups: Mapping[str, tuple[Stored, ...]]) -> dict[str, tuple[Stored, ...]]:
+    """Layers under other names (the configuration was made anew): taken in order, if their numbers agree."""
+    filled = [(name, arrays) for name, arrays in groups.items() if arrays]
+    needing = [name for name, expected in by_layer.items() if any(e.names or isinstance(e.leaf, Custom) for e in expected)]
+    lost = next((name for name in needing if name not in dict(filled)), needing[0] if needing else "")
+    if len(filled) != len(needing):
+        raise WeightsMismatch(
+            "no weights for this layer", where=shown(lost), found=", ".join(shown(n) for n, _ in filled) or "no layer with weights",
+            expected=f"{len(needing)} layers with weights", way_out=_WAY_OUT,
+        )
+    return {name: arrays for name, (_, arrays) in zip(needing, filled, strict=True)}
+
+
+def _without_seeds(arrays: Sequence[Stored]) -> tuple[Stored, ...]:
+    """The arrays without the state of a dropout's random generator, which is no weight."""
+    return tuple(a for a in arrays if not (_base(a) == "seed_generator_state" or (a.dtype.kind in "iu" and a.shape == (2,))))
+
+
+def _base(stored: Stored) -> str:
+    return re.sub(r"(:\d+)?$", "", stored.name.rsplit("/", 1)[-1])
+
+
+def _within(layer: str, expected: list[Expectation], arrays: tuple[Stored, ...]) -> Found:
+    if len(expected) == 1 and isinstance(expected[0].leaf, Custom):
+        return [(expected[0], arrays)]
+    repeated = {a.name for a in arrays if sum(a.path == b.path for b in arrays) > 1}
+    if repeated:
+        raise WeightsMismatch(
+            "two weights under one name: the second one's numbers are not in the file", where=shown(layer),
+            found=shown(sorted(repeated)[0]), way_out="TensorFlow 2.1 saved stacked cells so; save the model again with a later version.",
+        )
+    slots = [(e, n) for e in expected for n in range(len(e.names))]
+    if len(slots) != len(arrays):
+        raise WeightsMismatch(
+            "another number of arrays than the configuration asks for", where=shown(layer),
+            found=f"{len(arrays)}: {', '.join(shown(_base(a)) for a in arrays[:12])}",
+            expected=f"{len(slots)}: {', '.join(e.names[n] for e, n in slots[:12])}", way_out=_WAY_OUT,
+        )
+    first = [s for s in slots if s[0].trainable[s[1]]]
+    orders = [[*first, *(s for s in slots if s not in first)], slots]
+    candidates = [dict(zip(((e.path, n) for e, n in order), arrays, strict=True)) for order in orders]
+    candidates += _by_name(slots, arrays)
+    problem: WeightsMismatch | None = None
+    fitting: list[tuple[int, int, Found]] = []
+    for place, candidate in enumerate(candidates):
+        pairs = [(e, tuple(candidate[e.path, n] for n in range(len(e.names)))) for e in expected]
+        try:
+            for one, headers in pairs:
+                settle(one, headers)
+        except WeightsMismatch as mismatch:
+            problem = problem or mismatch
+            continue
+        strangers = sum(not _ends(a, name) for e, headers in pairs for name, a in zip(e.names, headers, strict=True))
+        fitting.append((strangers, place, pairs))
+    if not fitting:
+        assert problem is not None
+        raise problem
+    return min(fitting, key=lambda f: f[:2])[2]
+
+
+def settle(one: Expectation, headers: Sequence[Stored]) -> object:
+    """The leaf with its sizes, from the headers; a mismatch says in which layer."""
+    try:
+        return one.settle({name: header.shape for name, header in zip(one.names, headers, strict=True)})
+    except WeightsMismatch as problem:
+        where = f"{one.where}/{problem.where or ''}".rstrip("/")
+        raise WeightsMismatch(problem.what, where=where, found=problem.found, expected=problem.expected, way_out=_WAY_OUT) from None
+
+
+def _ends(stored: Stored, name: str) -> bool:
+    base = re.sub(r"_\d+$", "", _base(stored))
+    return base == name or base.endswith(f"_{name}")
+
+
+def _by_name(slots: list[tuple[Expectation, int]], arrays: Sequence[Stored]) -> list[dict[tuple[Path, int], Stored]]:
+    """Each array by what its name says, where every one is told so (tfjs keeps no order)."""
+    left, chosen = list(arrays), {}
+    for one, n in slots:
+        direction = next((p for p in one.path if p in ("forward", "backward")), None)
+        fits = [a for a in left if _ends(a, one.names[n]) and (direction is None or f"{direction}_" in a.name)]
+        if not fits:
+            return []
+        chosen[one.path, n] = fits[0]
+        left.remove(fits[0])
+    return [chosen]
+
+
+# Keras 3: a tree of objects, containers counting their members by snake-cased class names.
+
+
+def _by_tree(parsed: Parsed, wanted: Sequence[Expectation], archive: Archive) -> Found:
+    assert archive.tree is not None
+    places = dict(_tree_places(parsed, parsed.spec, "", (), archive.names))
+    found: Found = []
+    for one in wanted:
+        place = places[one.path]
+        if isinstance(one.leaf, Custom):
+            found.append((one, tuple(s for key, s in archive.tree.items() if key.startswith(f"{place}/"))))
+            continue
+        found.append((one, tuple(_tree_array(archive.tree, place, one, n) for n in range(len(one.names)))))
+    return found
+
+
+def _tree_array(tree: Mapping[str, Stored], place: str, one: Expectation, n: int) -> Stored:
+    for key in _tree_keys(place, one, n):
+        if key in tree:
+            return tree[key]
+    raise WeightsMismatch(
+        "no weights for this layer", where=f"{one.where}/{one.names[n]}", expected=f"an array at {_tree_keys(place, one, n)[0]}",
+        found=", ".join(sorted(shown(k) for k in tree)[:6]) or "an empty file", way_out=_WAY_OUT,
+    )
+
+
+def _tree_keys(place: str, one: Expectation, n: int) -> list[str]:
+    if isinstance(one.leaf, Plain) and one.leaf.kind == "multi_head_attention":
+        role, _, what = one.names[n].partition("_")
+        return [f"{place}/{prefix}{role}_dense/vars/{'0' if what == 'kernel' else '1'}" for prefix in ("", "_")]
+    return [f"{place}/vars/{n}"]
+
+
+def _tree_places(parsed: Parsed, layer: Layer, place: str, path: Path, names: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
+    """(leaf path, its group in the tree) for every leaf of a layer at this place."""
+    match layer:
+        case ModelSpec():
+            counted: dict[str, int] = {}
+            inside = f"{place}/layers" if place else "layers"
+            told = {name: group for group, name in names.items() if group.rpartition("/")[0] == inside}
+            for name, part in layer.layers.items():
+                if isinstance(part, Operation):
+                    continue
+                base = snake(parsed.stored.classes.get((*path, name), type(part).__name__))
+                n = counted[base] = counted.get(base, -1) + 1
+                group = told.get(name) or f"{inside}/{base if n == 0 else f'{base}_{n}'}"
+                yield from _tree_places(parsed, part, group, (*path, name), names)
+        case Bidirectional():
+            yield from _tree_places(parsed, layer.forward, f"{place}/forward_layer", (*path, "forward"), names)
+            yield from _tree_places(parsed, layer.backward, f"{place}/backward_layer", (*path, "backward"), names)
+        case TimeDistributed():
+            yield from _tree_places(parsed, layer.layer, f"{place}/layer", (*path, "layer"), names)
+        case Recurrent() if len(layer.cells) == 1:
+            yield (*path, "0"), f"{place}/cell"
+        case Recurrent():
+            counted = {}
+            for number, cell in enumerate(layer.cells):
+                base = {"lstm": "lstm_cell", "gru": "gru_cell", "rnn": "simple_rnn_cell"}.get(cell.kind, "cell")
+                n = counted[base] = counted.get(base, -1) + 1
+                yield (*path, str(number)), f"{place}/cell/cells/{base if n == 0 else f'{base}_{n}'}"
+        case _:
+            yield path, place
+
+
+def snake(class_name: str) -> str:
+    """The class's name as Keras snake-cases it: LSTM -> lstm, SimpleRNN -> simple_rnn, ConvLSTM2D -> conv_lstm2d."""
+    name = re.sub(r"\W+", "", class_name.rpartition(">")[2])
+    return re.sub("([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)).lower()
+
+
+# TensorFlow's checkpoints: paths of the object graph.
+
+_SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
+
+
+def _by_object_graph(parsed: Parsed, wanted: Sequence[Expectation], named: Mapping[str, Stored]) -> Found:
+    places = dict(_graph_places(parsed.spec, "", ()))
+    found: Found = []
+    for one in wanted:
+        keys = [f"{places[one.path]}/{_graph_name(one, name)}{_SUFFIX}" for name in one.names]
+        lost = [key for key in keys if key not in named]
+        if lost:
+            raise WeightsMismatch(
+                "no weights for this layer", where=one.where, expected=f"a variable {lost[0]}",
+                found=", ".join(sorted(shown(k) for k in named)[:6]), way_out=_WAY_OUT,
+            )
+        found.append((one, tuple(named[key] for key in keys)))
+    return found
+
+
+def _graph_name(one: Expectation, name: str) -> str:
+    if isinstance(one.leaf, Plain) and one.leaf.kind == "multi_head_attention":
+        role, _, what = name.partition("_")
+        return f"_{role}_dense/{what}"
+    return name
+
+
+def _graph_places(layer: Layer, place: str, path: Path) -> Iterator[tuple[Path, str]]:
+    match layer:
+        case ModelSpec():
+            number = 0
+            for name, part in layer.layers.items():
+                if _has_weights(part):
+                    inside = f"layer_with_weights-{number}"
+                    yield from _graph_places(part, f"{place}/{inside}".lstrip("/"), (*path, name))
+                    number += 1
+        case Bidirectional():
+            yield from _graph_places(layer.forward, f"{place}/forward_layer", (*path, "forward"))
+            yield from _graph_places(layer.backward, f"{place}/backward_layer", (*path, "backward"))
+        case TimeDistributed():
+            yield from _graph_places(layer.layer, f"{place}/layer", (*path, "layer"))
+        case Recurrent() if len(layer.cells) == 1:
+            yield (*path, "0"), f"{place}/cell"
+        case Recurrent():
+            yield from (((*path, str(n)), f"{place}/cell/cells/{n}") for n in range(len(layer.cells)))
+        case _:
+            yield path, place
+
+
+def _has_weights(layer: Layer) -> bool:
+    return any(not isinstance(leaf, Plain) or KINDS[leaf.kind].weights(leaf.options) for _, leaf in leaves(layer))

@@ -1,0 +1,202 @@
+"""The calls of a functional model's layers: inbound nodes of Keras 1, 2 and 3 <-> which tensor goes where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from weight_mapping.errors import DamagedFile, Unsupported, shown
+from weight_mapping.keras_config.words import Reading
+from weight_mapping.spec import Bidirectional, Layer, ModelSpec, Node, Operation, Recurrent, Ref, Slot
+
+Tensor = tuple[str, int, int]
+"""A tensor by its (layer, call of that layer, output of that call)."""
+
+_POSITIONS = ("inputs", "query", "value", "key")
+_HARMLESS = {"training", "attention_mask", "return_attention_scores", "constants", "name", "query_mask", "value_mask", "key_mask"}
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A tensor among a call's arguments."""
+
+    tensor: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Called:
+    """One call of one layer. `arguments` and `keywords` keep their nesting, with `Given` for tensors."""
+
+    layer: str
+    arguments: tuple[Any, ...]
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        return _tensors((self.arguments, self.keywords))
+
+    @property
+    def positional(self) -> list[Tensor]:
+        return _tensors((self.arguments, [self.keywords.get(k) for k in _POSITIONS]))
+
+    @property
+    def initial_state(self) -> list[Tensor]:
+        return _tensors(self.keywords.get("initial_state"))
+
+    @property
+    def mask(self) -> Tensor | None:
+        found = _tensors(self.keywords.get("mask"))
+        if len(found) > 1:
+            raise Unsupported("several masks in one call", where=shown(self.layer))
+        return found[0] if found else None
+
+    @property
+    def causal(self) -> bool:
+        return bool(self.keywords.get("use_causal_mask"))
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    match value:
+        case Given(tensor):
+            return [tensor]
+        case Mapping():
+            return [t for v in value.values() for t in _tensors(v)]
+        case list() | tuple():
+            return [t for v in value for t in _tensors(v)]
+        case slice():
+            return _tensors([value.start, value.stop, value.step])
+        case _:
+            return []
+
+
+def read_calls(layer: str, inbound: Any, reading: Reading) -> list[Called]:
+    """Every call of one layer. Keywords that no layer here understands are refused by name."""
+    if not isinstance(inbound, list):
+        raise DamagedFile("inbound_nodes is no list", where=shown(layer))
+    read = _call_of_keras3 if reading.era.generation >= 3 or any(isinstance(n, Mapping) and "args" in n for n in inbound) else _call_of_keras2
+    return [read(layer, node) for node in inbound if node]
+
+
+def check_keywords(call: Called, where: str) -> None:
+    """Unsupported for a call keyword whose effect would be lost."""
+    understood = {"mask", "initial_state", "use_causal_mask", *_POSITIONS}
+    for key, value in call.keywords.items():
+        if key not in understood and not (key in _HARMLESS and (key == "training" or value in (None, False))) and value not in (None, False):
+            raise Unsupported(f"the call keyword {shown(key)}", where=shown(where), found=shown(value))
+
+
+def _call_of_keras3(layer: str, node: Any) -> Called:
+    if not isinstance(node, Mapping):
+        raise DamagedFile("an inbound node that is no {args, kwargs}", where=shown(layer), found=shown(node))
+    arguments = [_given3(a, layer) for a in node.get("args") or []]
+    return Called(layer=layer, arguments=tuple(arguments), keywords={str(k): _given3(v, layer) for k, v in (node.get("kwargs") or {}).items()})
+
+
+def _given3(value: Any, where: str) -> Any:
+    if isinstance(value, Mapping):
+        class_name, config = value.get("class_name"), value.get("config")
+        if class_name == "__keras_tensor__" and isinstance(config, Mapping):
+            return Given(_history(config.get("keras_history"), where))
+        if class_name == "__slice__" or {"start", "stop", "step"} <= value.keys():
+            parts = config if isinstance(config, Mapping) else value
+            return slice(*(_given3(parts.get(k), where) for k in ("start", "stop", "step")))
+        if class_name == "__tuple__":
+            return tuple(_given3(v, where) for v in value.get("items") or config or [])
+        if class_name == "__ellipsis__":
+            return Ellipsis
+        if class_name == "__numpy__" and isinstance(config, Mapping):
+            return config.get("value")
+        return {k: _given3(v, where) for k, v in value.items()}
+    return [_given3(v, where) for v in value] if isinstance(value, list) else value
+
+
+def _history(value: Any, where: str) -> Tensor:
+    if not (isinstance(value, list) and len(value) == 3 and isinstance(value[0], str) and all(isinstance(n, int) for n in value[1:])):
+        raise DamagedFile("a tensor without [layer, call, output]", where=shown(where), found=shown(value))
+    return (value[0], value[1], value[2])
+
+
+def _call_of_keras2(layer: str, node: Any) -> Called:
+    entries = node if not (isinstance(node, list) and node and isinstance(node[0], str)) else [node]
+    keywords: dict[str, Any] = {}
+    arguments = _entries(entries, layer, keywords)
+    return Called(layer=layer, arguments=tuple(arguments), keywords=keywords)
+
+
+def _entries(entries: Any, layer: str, keywords: dict[str, Any]) -> list[Any]:
+    if isinstance(entries, Mapping):
+        return [a for v in entries.values() for a in _entries([v], layer, keywords)]
+    found: list[Any] = []
+    for entry in entries:
+        if isinstance(entry, list) and len(entry) in (3, 4) and isinstance(entry[0], str) and isinstance(entry[1], int):
+            if len(entry) == 4 and isinstance(entry[3], Mapping):
+                keywords.update({str(k): _given2(v) for k, v in entry[3].items()})
+            found.append(entry[2] if entry[0] == "_CONSTANT_VALUE" else Given(_history(entry[:3], layer)))
+        elif isinstance(entry, list | Mapping):
+            found.append(_entries(entry, layer, keywords))
+        else:
+            raise DamagedFile("an inbound node that is no [layer, call, output]", where=shown(layer), found=shown(entry))
+    return found
+
+
+def _given2(value: Any) -> Any:
+    if isinstance(value, list):
+        if len(value) in (3, 4) and isinstance(value[0], str) and all(isinstance(n, int) and not isinstance(n, bool) for n in value[1:3]):
+            return value[2] if value[0] == "_CONSTANT_VALUE" else Given((value[0], value[1], value[2]))
+        return [_given2(v) for v in value]
+    if isinstance(value, Mapping):
+        if value.keys() == {"start", "stop", "step"}:
+            return slice(*(_given2(value[k]) for k in ("start", "stop", "step")))
+        return {k: _given2(v) for k, v in value.items()}
+    return value
+
+
+def write_call(node: Node, layer: Layer, index: Mapping[str, tuple[str, int]], spec: ModelSpec, generation: int) -> Any:
+    """One inbound node in this generation's form."""
+    if generation >= 3:
+        return _write_call_of_keras3(node, layer, index)
+    places = [[*index[ref.node], ref.output] for ref in (*node.inputs, *node.initial_state)]
+    keywords: dict[str, Any] = {}
+    if node.mask is not None:
+        keywords["mask"] = [*index[node.mask.node], node.mask.output]
+    if isinstance(layer, Operation):
+        raise Unsupported(f"the operation {layer.name} as a node of a Keras 2 model", where=node.name, way_out="Save as .keras for Keras 3.")
+    return [[*place, keywords] for place in places]
+
+
+def _write_call_of_keras3(node: Node, layer: Layer, index: Mapping[str, tuple[str, int]]) -> dict[str, Any]:
+    def tensor(ref: Ref) -> dict[str, Any]:
+        history = {"keras_history": [*index[ref.node], ref.output]}
+        return {"class_name": "__keras_tensor__", "config": {"shape": None, "dtype": "float32", **history}}
+
+    if isinstance(layer, Operation):
+        arguments = [_filled(a, [tensor(ref) for ref in node.inputs]) for a in layer.arguments]
+        return {"args": arguments, "kwargs": {k: _filled(v, [tensor(ref) for ref in node.inputs]) for k, v in layer.keywords}}
+    tensors = [tensor(ref) for ref in node.inputs]
+    many = len(tensors) > 1 and not isinstance(layer, Recurrent | Bidirectional)
+    spread = getattr(layer, "kind", "") == "multi_head_attention"
+    keywords: dict[str, Any] = {}
+    if node.mask is not None:
+        keywords["mask"] = tensor(node.mask)
+    if node.initial_state:
+        keywords["initial_state"] = [tensor(ref) for ref in node.initial_state]
+    if getattr(layer, "options", {}).get("causal"):
+        keywords["use_causal_mask"] = True
+    return {"args": [tensors] if many and not spread else tensors, "kwargs": keywords}
+
+
+def _filled(value: Any, tensors: list[dict[str, Any]]) -> Any:
+    match value:
+        case Slot(index):
+            return tensors[index]
+        case slice():
+            return {"class_name": "__slice__", "config": {k: _filled(getattr(value, k), tensors) for k in ("start", "stop", "step")}}
+        case tuple():
+            return {"class_name": "__tuple__", "items": [_filled(v, tensors) for v in value]}
+        case list():
+            return [_filled(v, tensors) for v in value]
+        case _ if value is Ellipsis:
+            return {"class_name": "__ellipsis__", "config": {}}
+        case _:
+            return value

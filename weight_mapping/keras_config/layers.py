@@ -1,0 +1,146 @@
+"""One layer's configuration, of whatever class, <-> spec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from weight_mapping.errors import DamagedFile, Unsupported, shown
+from weight_mapping.keras_config import plain_layers, recurrent
+from weight_mapping.keras_config.keys import renamed
+from weight_mapping.keras_config.words import Reading
+from weight_mapping.plain import plain
+from weight_mapping.spec import Custom, Layer, ModelSpec, Path, Recurrent, TimeDistributed
+
+MODELS = ("Sequential", "Functional", "Model", "Graph")
+_WRAPPERS = ("Bidirectional", "TimeDistributed")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How a file stores the leaves of what was read: which layout a cell's arrays have, which parts are frozen, and
+    the Keras class of each layer."""
+
+    layouts: dict[Path, str] = field(default_factory=dict)
+    frozen: set[Path] = field(default_factory=set)
+    classes: dict[Path, str] = field(default_factory=dict)
+
+
+def described(value: Any, where: str) -> tuple[str, Mapping[str, Any]]:
+    """(class name, configuration) of a stored object; a registered name's package is dropped."""
+    if not isinstance(value, Mapping) or "class_name" not in value:
+        raise DamagedFile("expected a layer: {class_name, config}", where=where, found=shown(value))
+    config = value.get("config")
+    class_name = str(value["class_name"])
+    if isinstance(config, list) and class_name.rpartition(">")[2] == "Sequential":
+        config = {"layers": config}
+    if not isinstance(config, Mapping):
+        raise DamagedFile("a layer without a configuration", where=where, found=shown(class_name))
+    return class_name, config
+
+
+def name_of(value: Mapping[str, Any], position: int) -> str:
+    """A layer's name: in its configuration, beside it (functional models), or made of its class and place."""
+    config = value.get("config")
+    name = config.get("name") if isinstance(config, Mapping) else None
+    name = name or value.get("name") or f"{str(value.get('class_name')).lower()}_{position + 1}"
+    if not isinstance(name, str):
+        raise DamagedFile("a layer's name is no text", found=shown(name))
+    return name
+
+
+def read_layer(value: Any, reading: Reading, stored: Stored, path: Path) -> Layer:
+    """The layer that a stored object means. A class that Keras does not have becomes `Custom`, refused when built."""
+    from weight_mapping.keras_config.models import read_model
+
+    where = "/".join(path)
+    class_name, config = described(value, where)
+    stored.classes[path] = class_name
+    if config.get("trainable") is False:
+        stored.frozen.add(path)
+    # A registered class "package>name" is its author's, unless the package is Keras' own.
+    package, _, base = class_name.rpartition(">")
+    if package and not package.lower().startswith(("keras", "tf_keras", "builtins", "tensorflow")):
+        return Custom(class_name=class_name, config=dict(config))
+    if base in MODELS:
+        return read_model(value, reading, stored, path)
+    if reading.era.generation == 1:
+        config = renamed(base, config)
+    if recurrent.known(base):
+        layer = recurrent.read(base, config, reading, where)
+        _layouts(base, config, layer, reading, stored, path)
+        return layer
+    if base in _WRAPPERS:
+        return _read_wrapper(base, config, reading, stored, path)
+    if base == "Merge":
+        return read_merge(config, where)
+    if plain_layers.known(base):
+        return plain_layers.read(base, config, reading, where)
+    return Custom(class_name=class_name, config=dict(config))
+
+
+def _read_wrapper(base: str, config: Mapping[str, Any], reading: Reading, stored: Stored, path: Path) -> Layer:
+    where = "/".join(path)
+    if base == "TimeDistributed":
+        return TimeDistributed(layer=read_layer(config.get("layer"), reading, stored, (*path, "layer")))
+    layer = recurrent.read_bidirectional(config, reading, where)
+    inner_class, inner = described(config.get("layer"), where)
+    for part in ("forward", "backward"):
+        direction = getattr(layer, part)
+        _layouts(inner_class.rpartition(">")[2], inner, direction, reading, stored, (*path, part))
+        if inner.get("trainable") is False:
+            stored.frozen.add((*path, part))
+    return layer
+
+
+def _layouts(class_name: str, config: Mapping[str, Any], layer: Recurrent, reading: Reading, stored: Stored, path: Path) -> None:
+    layout = "keras"
+    if class_name.startswith("CuDNN"):
+        layout = "cudnn"
+    elif reading.era.generation == 1:
+        layout = "keras1_gpu" if config.get("consume_less") == "gpu" else "keras1"
+        if class_name == "ConvLSTM2D":
+            layout = "keras1_th" if config.get("data_format") == "channels_first" else "keras1"
+    stored.layouts.update({(*path, str(n)): layout for n in range(len(layer.cells))})
+
+
+_MERGES = {"sum": "add", "mul": "multiply", "ave": "average", "max": "maximum"}
+
+
+def read_merge(config: Mapping[str, Any], where: str) -> Layer:
+    """Keras 1's Merge by its mode. Source: Keras 1.2.2, engine/topology.py."""
+    mode = config.get("mode", "sum")
+    if config.get("mode_type") in ("lambda", "function"):
+        raise Unsupported("a Merge by a function of its author's", where=where, class_name="Merge")
+    if mode in _MERGES:
+        return plain(_MERGES[mode])
+    if mode == "concat":
+        return plain("concatenate", axis=config.get("concat_axis", -1))
+    if mode in ("dot", "cos"):
+        axes = config.get("dot_axes", -1)
+        axes = tuple(a[0] if isinstance(a, list) else a for a in axes) if isinstance(axes, list) else axes
+        return plain("dot", axes=axes, normalize=mode == "cos")
+    raise Unsupported(f"Merge with mode {shown(mode)}", where=where, class_name="Merge")
+
+
+def write_layer(name: str, layer: Layer, generation: int) -> dict[str, Any]:
+    """The stored object of one layer in this generation's words, without its place in the graph."""
+    from weight_mapping.keras_config.models import write_model
+
+    match layer:
+        case ModelSpec():
+            return write_model(layer, generation, name)
+        case Recurrent():
+            class_name, config = recurrent.write(layer, generation, name)
+        case TimeDistributed():
+            class_name, config = "TimeDistributed", {"layer": write_layer(f"{name}_inner", layer.layer, generation)}
+        case Custom():
+            raise Unsupported(f"the layer {shown(layer.class_name)} is its author's", where=name, class_name=layer.class_name)
+        case _ if type(layer).__name__ == "Bidirectional":
+            class_name, config = "Bidirectional", recurrent.write_bidirectional(layer, generation, name)  # type: ignore[arg-type]
+        case _:
+            class_name, config = plain_layers.write(layer, generation, name)  # type: ignore[arg-type]
+    dtype = {"dtype": "float32"}
+    written = {"class_name": class_name, "config": {"name": name, "trainable": True, **dtype, **config}}
+    return {"module": "keras.layers", "registered_name": None, **written} if generation >= 3 else written

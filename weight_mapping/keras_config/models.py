@@ -1,0 +1,298 @@
+"""Sequential and functional models: a configuration's graph <-> `ModelSpec`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from weight_mapping.errors import DamagedFile, PortingError, Unsupported, shown
+from weight_mapping.keras_config.calls import Called, check_keywords, read_calls, write_call
+from weight_mapping.keras_config.layers import MODELS, Stored, described, name_of, read_layer, read_merge, write_layer
+from weight_mapping.keras_config.operations import operation_node, write_operation
+from weight_mapping.keras_config.words import Reading
+from weight_mapping.spec import (
+    Bidirectional,
+    Input,
+    Layer,
+    ModelSpec,
+    Node,
+    Operation,
+    Path,
+    Plain,
+    Recurrent,
+    Ref,
+    chain,
+)
+
+
+def read_model(value: Any, reading: Reading, stored: Stored, path: Path = ()) -> ModelSpec:
+    """The graph of a stored model. Raises for a class that is no model and for a graph that does not hang together."""
+    where = "/".join(path) or "the model"
+    class_name, config = described(value, where)
+    base = class_name.rpartition(">")[2]
+    if base not in MODELS or base == "Graph" or "layers" not in config:
+        raise Unsupported(
+            f"a model of the class {shown(class_name)}", where=where, class_name=class_name,
+            expected="Sequential or a functional Model with its layers written out",
+            way_out="A subclassed model's file holds no graph; port its layers one by one (--layers-only).",
+        )
+    if not isinstance(config["layers"], list):
+        raise DamagedFile("layers is no list", where=where)
+    name = str(config.get("name") or base.lower())
+    read = _read_sequential if base == "Sequential" and "input_layers" not in config else _read_functional
+    return read(name, config, reading, stored, path)
+
+
+def _read_sequential(name: str, config: Mapping[str, Any], reading: Reading, stored: Stored, path: Path) -> ModelSpec:
+    values = config["layers"]
+    if not values:
+        raise DamagedFile("a model without layers", where="/".join(path) or "the model")
+    if described(values[0], "layers[0]")[0] == "Merge":
+        return _read_branches(name, values, reading, stored, path)
+    first = Input(name=f"{name}_input", shape=_batch_shape(values[0], config))
+    layers: dict[str, Layer] = {}
+    for position, value in enumerate(values):
+        class_name, inner = described(value, f"layers[{position}]")
+        layer_name = name_of(value, position)
+        if class_name == "InputLayer":
+            first = Input(name=layer_name, shape=_shape(inner))
+            continue
+        if layer_name in layers or layer_name == first.name:
+            raise DamagedFile("two layers of one name", where=shown(layer_name))
+        layers[layer_name] = read_layer(value, reading, stored, (*path, layer_name))
+    if not layers:
+        raise DamagedFile("a model without layers", where="/".join(path) or "the model")
+    return chain(name, first, layers)
+
+
+def _read_branches(name: str, values: list[Any], reading: Reading, stored: Stored, path: Path) -> ModelSpec:
+    """Keras 1's Sequential that begins by merging other models: their inputs are the model's, in order."""
+    merge_name, merge = name_of(values[0], 0), described(values[0], "layers[0]")[1]
+    layers: dict[str, Layer] = {}
+    inputs: list[Input] = []
+    nodes: list[Node] = []
+    for position, branch in enumerate(merge.get("layers") or []):
+        branch_name = f"{name_of(branch, position)}_{position}"
+        spec = read_model(branch, reading, stored, (*path, branch_name))
+        own = [replace(i, name=f"{branch_name}/{i.name}") for i in spec.inputs]
+        layers[branch_name] = spec
+        inputs += own
+        nodes.append(Node(name=branch_name, layer=branch_name, inputs=tuple(Ref(i.name) for i in own)))
+    layers[merge_name] = read_merge(merge, merge_name)
+    nodes.append(Node(name=merge_name, layer=merge_name, inputs=tuple(Ref(n.name) for n in nodes)))
+    for position, value in enumerate(values[1:], 1):
+        layer_name = name_of(value, position)
+        layers[layer_name] = read_layer(value, reading, stored, (*path, layer_name))
+        nodes.append(Node(name=layer_name, layer=layer_name, inputs=(Ref(nodes[-1].name),)))
+    return ModelSpec(name=name, inputs=tuple(inputs), layers=layers, nodes=tuple(nodes), outputs=(Ref(nodes[-1].name),))
+
+
+def _read_functional(name: str, config: Mapping[str, Any], reading: Reading, stored: Stored, path: Path) -> ModelSpec:
+    layers: dict[str, Layer] = {}
+    inputs: dict[str, Input] = {}
+    calls: list[Called] = []
+    for position, value in enumerate(config["layers"]):
+        class_name, inner = described(value, f"layers[{position}]")
+        layer_name = name_of(value, position)
+        layer_name = str(value.get("name") or layer_name)
+        if layer_name in layers or layer_name in inputs:
+            raise DamagedFile("two layers of one name", where=shown(layer_name))
+        if class_name == "InputLayer":
+            inputs[layer_name] = Input(name=layer_name, shape=_shape(inner), dtype=_dtype(inner))
+            continue
+        found = read_calls(layer_name, value.get("inbound_nodes") or [], reading)
+        calls += found
+        if operation_node(class_name, value):
+            continue  # an operation has no weights: each call becomes a node of its own below
+        layers[layer_name] = read_layer(value, reading, stored, (*path, layer_name))
+    values = {str(v.get("name") or name_of(v, n)): v for n, v in enumerate(config["layers"])}
+    outputs = _ends(config.get("output_layers"), "output_layers")
+    wanted = [end[0] for end in _ends(config.get("input_layers"), "input_layers")]
+    offsets = _offsets(layers, calls, outputs)
+    nodes = _ordered(calls, values, layers, inputs, offsets, reading)
+    lost = [w for w in wanted if w not in inputs]
+    if lost:
+        raise DamagedFile("an input layer that is not there", where="input_layers", found=shown(lost[0]))
+    refs = tuple(_ref(end, inputs, offsets) for end in outputs)
+    needed = _needed(nodes, refs)
+    made = {node.name: node for node in nodes}
+    for ref in refs:
+        if ref.node not in made and ref.node not in inputs:
+            raise DamagedFile("an output that no layer makes", where="output_layers", found=shown(ref.node))
+    return ModelSpec(
+        name=name, inputs=tuple(inputs[w] for w in wanted), layers=layers,
+        nodes=tuple(n for n in nodes if n.name in needed), outputs=refs,
+    )
+
+
+def _needed(nodes: tuple[Node, ...], outputs: tuple[Ref, ...]) -> set[str]:
+    """The nodes that the outputs depend on: others (a call of a layer outside this model) are never run."""
+    by_name = {node.name: node for node in nodes}
+    stack, needed = [ref.node for ref in outputs], set()
+    while stack:
+        name = stack.pop()
+        if name in needed or name not in by_name:
+            continue
+        needed.add(name)
+        node = by_name[name]
+        stack += [ref.node for ref in (*node.inputs, *node.initial_state, *([node.mask] if node.mask else []))]
+    return needed
+
+
+def _offsets(layers: Mapping[str, Layer], calls: list[Called], outputs: list[tuple[str, int, int]]) -> dict[str, int]:
+    """Where a nested model's calls are counted from: a functional model counts the node that made it, so its first
+    call is 1 in most files (`get_config` of Keras 2 and 3)."""
+    used: dict[str, set[int]] = {}
+    for layer, index, _ in [*(t for call in calls for t in call.tensors), *outputs]:
+        used.setdefault(layer, set()).add(index)
+    made = {name: sum(call.layer == name for call in calls) for name in layers}
+    return {
+        name: 1 if isinstance(layer, ModelSpec) and 0 not in used.get(name, {0}) and max(used[name]) >= made[name] else 0
+        for name, layer in layers.items()
+    }
+
+
+def _ref(tensor: tuple[str, int, int], inputs: Mapping[str, Input], offsets: Mapping[str, int]) -> Ref:
+    layer, index, output = tensor
+    return Ref(layer if layer in inputs else _node_name(layer, index - offsets.get(layer, 0)), output)
+
+
+def _node_name(layer: str, index: int) -> str:
+    return layer if index == 0 else f"{layer}#{index}"
+
+
+def _ordered(
+    calls: list[Called], values: Mapping[str, Any], layers: dict[str, Layer], inputs: Mapping[str, Input],
+    offsets: Mapping[str, int], reading: Reading,
+) -> tuple[Node, ...]:
+    """Every call as a node, each after those that it takes from. Operations get a layer a call."""
+    counted: dict[str, int] = {}
+    waiting: list[tuple[str, Called]] = []
+    for call in calls:
+        index = counted[call.layer] = counted.get(call.layer, -1) + 1
+        waiting.append((_node_name(call.layer, index), call))
+    done, nodes = set(inputs), []
+    while waiting:
+        ready = [w for w in waiting if all(_ref(t, inputs, offsets).node in done for t in w[1].tensors)]
+        if not ready:
+            name, call = waiting[0]
+            raise DamagedFile("a layer whose inputs no layer makes", where=shown(name), found=shown(call.tensors))
+        for name, call in ready:
+            nodes.append(_node(name, call, values, layers, inputs, offsets, reading))
+            done.add(name)
+        waiting = [w for w in waiting if w[0] not in done]
+    return tuple(nodes)
+
+
+def _node(
+    name: str, call: Called, values: Mapping[str, Any], layers: dict[str, Layer], inputs: Mapping[str, Input],
+    offsets: Mapping[str, int], reading: Reading,
+) -> Node:
+    refs = {t: _ref(t, inputs, offsets) for t in call.tensors}
+    value = values[call.layer]
+    if call.layer not in layers:
+        operation, order = operation_node(described(value, name)[0], value).read(call, reading, name)  # type: ignore[union-attr]
+        layers[name] = operation
+        return Node(name=name, layer=name, inputs=tuple(refs[t] for t in order))
+    check_keywords(call, name)
+    layer = layers[call.layer]
+    taken = tuple(refs[t] for t in call.positional)
+    states = tuple(refs[t] for t in call.initial_state)
+    if isinstance(layer, Recurrent | Bidirectional) and len(taken) > 1:
+        taken, states = taken[:1], (*taken[1:], *states)
+    if call.causal and isinstance(layer, Plain) and "causal" in layer.options:
+        layers[call.layer] = Plain(kind=layer.kind, options={**layer.options, "causal": True})
+    return Node(name=name, layer=call.layer, inputs=taken, mask=refs[call.mask] if call.mask else None, initial_state=states)
+
+
+def _ends(value: Any, where: str) -> list[tuple[str, int, int]]:
+    """input_layers or output_layers: one [name, node, tensor], a list of them, or a dict of them."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str) and isinstance(value[1], int):
+        value = [value]
+    flat: list[tuple[str, int, int]] = []
+    for one in value if isinstance(value, list) else []:
+        if isinstance(one, list) and len(one) >= 3 and isinstance(one[0], str):
+            flat.append((one[0], int(one[1]), int(one[2])))
+        else:
+            flat += _ends(one, where)
+    if not flat:
+        raise DamagedFile("a model without ends", where=where, found=shown(value))
+    return flat
+
+
+def _shape(config: Mapping[str, Any]) -> tuple[int | None, ...] | None:
+    value = config.get("batch_shape") or config.get("batch_input_shape")
+    if value is None and isinstance(config.get("shape"), list):
+        value = [None, *config["shape"]]
+    if value is None:
+        return None
+    if not (isinstance(value, list) and all(n is None or isinstance(n, int) for n in value)):
+        raise DamagedFile("an input shape that is no list of whole numbers", found=shown(value))
+    return tuple(value)
+
+
+def _batch_shape(value: Any, model: Mapping[str, Any]) -> tuple[int | None, ...] | None:
+    """The input shape of a Sequential without an InputLayer: on its first layer, a wrapper's inner one, or the model."""
+    class_name, config = described(value, "layers[0]")
+    found = _shape(config)
+    if found is None and class_name in MODELS and isinstance(config.get("layers"), list) and config["layers"]:
+        return _batch_shape(config["layers"][0], {})
+    if found is None and isinstance(config.get("layer"), Mapping):
+        inner = _batch_shape(config["layer"], {})
+        return inner if class_name != "TimeDistributed" or inner is None else None
+    return found or _shape({"batch_shape": model.get("build_input_shape")} if isinstance(model.get("build_input_shape"), list) else {})
+
+
+def _dtype(config: Mapping[str, Any]) -> str:
+    value = config.get("dtype")
+    return value if isinstance(value, str) else "float32"
+
+
+def write_model(spec: ModelSpec, generation: int, name: str | None = None) -> dict[str, Any]:
+    """The stored object of a model in this generation's words."""
+    outer = {"module": "keras", "registered_name": None} if generation >= 3 else {}
+    shape_key = "batch_shape" if generation >= 3 else "batch_input_shape"
+    if spec.sequential and len(spec.inputs) == 1:
+        layers = [write_layer(n, layer, generation) for n, layer in spec.layers.items()]
+        if spec.inputs[0].shape is not None:
+            layers = [_input_layer(spec.inputs[0], generation, shape_key), *layers]
+        return {**outer, "class_name": "Sequential", "config": {"name": name or spec.name, "trainable": True, "layers": layers}}
+    listed: dict[str, dict[str, Any]] = {}
+    for one in spec.inputs:
+        if one.shape is None:
+            raise PortingError("an input of unknown shape", where=one.name, way_out="Give the input a shape, or save as .safetensors.")
+        listed[one.name] = {**_input_layer(one, generation, shape_key), "name": one.name, "inbound_nodes": []}
+    index: dict[str, tuple[str, int]] = {one.name: (one.name, 0) for one in spec.inputs}
+    for node in spec.nodes:
+        layer = spec.layers[node.layer]
+        if node.layer not in listed:
+            written = write_operation(node.name, layer, generation) if isinstance(layer, Operation) else write_layer(node.layer, layer, generation)
+            listed[node.layer] = {**written, "name": node.layer, "inbound_nodes": []}
+        calls = listed[node.layer]["inbound_nodes"]
+        base = _first_call(layer, generation)
+        index[node.name] = (node.layer, len(calls) + base)
+        calls.append(write_call(node, layer, index, spec, generation))
+    ends = {
+        "input_layers": [[one.name, 0, 0] for one in spec.inputs],
+        "output_layers": [[*index[ref.node], ref.output] for ref in spec.outputs],
+    }
+    config = {"name": name or spec.name, "trainable": True, "layers": list(listed.values()), **ends}
+    return {**outer, "class_name": "Functional", "config": config}
+
+
+def _first_call(layer: Layer, generation: int) -> int:
+    """A nested functional model counts the node that made it, so its first call is 1; tf_keras' Sequential likewise."""
+    if not isinstance(layer, ModelSpec):
+        return 0
+    return int(not layer.sequential or (generation < 3 and layer.inputs[0].shape is not None))
+
+
+def _input_layer(one: Input, generation: int, shape_key: str) -> dict[str, Any]:
+    config = {"name": one.name, shape_key: list(one.shape or ()), "dtype": one.dtype, "sparse": False}
+    written = {"class_name": "InputLayer", "config": config if generation >= 3 else {**config, "ragged": False}}
+    return {"module": "keras.layers", "registered_name": None, **written} if generation >= 3 else written
+
+

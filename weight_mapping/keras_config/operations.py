@@ -1,0 +1,95 @@
+"""Operations as nodes: Keras 3's, tf.keras' TFOpLambda, SlicingOpLambda and TensorFlowOpLayer <-> spec.
+
+A function's name is compared with the closed list of `weight_mapping.operations`, and never looked up anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from weight_mapping.errors import Unsupported, shown
+from weight_mapping.keras_config import plain_layers, recurrent
+from weight_mapping.keras_config.calls import Called, Given, Tensor
+from weight_mapping.keras_config.words import Reading
+from weight_mapping.operations import KERAS3, NODE_OPS, TF_FUNCTIONS
+from weight_mapping.spec import Layer, Operation, Slot
+
+
+@dataclass(frozen=True, slots=True)
+class OperationClass:
+    """A stored operation; `read` gives the operation of one call and the order of its tensors."""
+
+    canonical: Callable[[str], str]
+    fixed: Mapping[str, Any]
+
+    def read(self, call: Called, reading: Reading, where: str) -> tuple[Operation, list[Tensor]]:
+        order: list[Tensor] = []
+        arguments = tuple(_slotted(a, order) for a in call.arguments)
+        keywords = {**self.fixed, **call.keywords}
+        pairs = tuple((k, _slotted(v, order)) for k, v in keywords.items() if not (k == "name" or (k == "mask" and v is None)))
+        return Operation(name=self.canonical(where), arguments=arguments, keywords=pairs), order
+
+
+def operation_node(class_name: str, value: Mapping[str, Any]) -> OperationClass | None:
+    """The operation that a stored node is, or None where it is a layer."""
+    config = value.get("config") or {}
+    if class_name in ("TFOpLambda", "SlicingOpLambda"):
+        function = str(config.get("function"))
+        return OperationClass(lambda where: _known(TF_FUNCTIONS, function, class_name, where), {})
+    if class_name == "TensorFlowOpLayer":
+        node = _node_definition(config.get("node_def"))
+        return OperationClass(lambda where: _known(NODE_OPS, node, class_name, where), {})
+    module = str(value.get("module") or "")
+    is_layer = plain_layers.known(class_name) or recurrent.known(class_name)
+    if class_name in KERAS3 and ("ops" in module.split(".") or (not is_layer and not module.startswith("keras.layers"))):
+        # An operation's own arguments (axis, keepdims) may ride in its configuration instead of the call.
+        fixed = {k: v for k, v in config.items() if k not in ("name", "trainable", "dtype")}
+        return OperationClass(lambda where: KERAS3[class_name], fixed)
+    return None
+
+
+def _known(names: Mapping[str, str], name: str, class_name: str, where: str) -> str:
+    if name not in names:
+        raise Unsupported(
+            f"the operation {shown(name)} ({class_name})", where=where, class_name=name,
+            way_out="It is not on the list of operations that a port understands.",
+        )
+    return names[name]
+
+
+def _node_definition(value: Any) -> str:
+    """The op of a serialised NodeDef in text or JSON form."""
+    if isinstance(value, Mapping):
+        return str(value.get("op"))
+    for line in str(value).replace("\\n", "\n").splitlines():
+        key, _, rest = line.strip().partition(":")
+        if key == "op":
+            return rest.strip().strip('"')
+    return str(value)[:80]
+
+
+def _slotted(value: Any, order: list[Tensor]) -> Any:
+    match value:
+        case Given(tensor):
+            if tensor not in order:
+                order.append(tensor)
+            return Slot(order.index(tensor))
+        case list():
+            return [_slotted(v, order) for v in value]
+        case tuple():
+            return tuple(_slotted(v, order) for v in value)
+        case slice():
+            return slice(*(_slotted(v, order) for v in (value.start, value.stop, value.step)))
+        case _:
+            return value
+
+
+_KERAS3_NAMES = {canonical: name for name, canonical in reversed(KERAS3.items())}
+
+
+def write_operation(name: str, layer: Layer, generation: int) -> dict[str, Any]:
+    """The stored object of an operation in Keras 3's words; older ones are refused where the call is written."""
+    assert isinstance(layer, Operation)
+    class_name = _KERAS3_NAMES[layer.name]
+    return {"module": "keras.src.ops.numpy", "class_name": class_name, "config": {"name": name}, "registered_name": class_name}

@@ -1,0 +1,243 @@
+"""Keras' classes of the layers around the recurrent ones: a row a class, read both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from weight_mapping.errors import Unrepresentable, Unsupported, shown
+from weight_mapping.keras_config.keys import refuse_unknown
+from weight_mapping.keras_config.words import (
+    ACTIVATION_LAYERS,
+    Reading,
+    pairs,
+    read_activation,
+    read_activation_layer,
+    scalar,
+    sizes,
+    write_activation,
+)
+from weight_mapping.plain import KINDS, plain
+from weight_mapping.spec import Plain
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """One Keras class: the kind, what its name alone says, and which of its keys is which option."""
+
+    kind: str
+    keys: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _same(*names: str) -> dict[str, str]:
+    return {name: name for name in names}
+
+
+_CONV_KEYS = {
+    **_same("filters", "kernel_size", "strides", "padding", "groups", "activation", "use_bias"),
+    "dilation_rate": "dilation", "data_format": "channels_first",
+}
+_POOL_KEYS = {"pool_size": "size", "strides": "strides", "padding": "padding", "data_format": "channels_first"}
+_NORM_KEYS = _same("axis", "epsilon", "center", "scale")
+
+
+def _ranked(pattern: str, kind: str, keys: Mapping[str, str], ranks: tuple[int, ...] = (1, 2, 3), **fixed: Any) -> dict[str, ClassRow]:
+    return {pattern.format(rank): ClassRow(kind, keys, {"rank": rank, **fixed}) for rank in ranks}
+
+
+CLASSES: dict[str, ClassRow] = {
+    "Dense": ClassRow("dense", _same("units", "activation", "use_bias")),
+    "Embedding": ClassRow("embedding", _same("input_dim", "output_dim", "mask_zero")),
+    "Masking": ClassRow("masking", _same("mask_value")),
+    "ActivityRegularization": ClassRow("identity", {}),
+    "Dropout": ClassRow("dropout", _same("rate", "noise_shape")),
+    **_ranked("SpatialDropout{}D", "spatial_dropout", {"rate": "rate", "data_format": "channels_first"}),
+    "GaussianDropout": ClassRow("gaussian_dropout", _same("rate")),
+    "GaussianNoise": ClassRow("gaussian_noise", _same("stddev")),
+    "AlphaDropout": ClassRow("alpha_dropout", _same("rate")),
+    "Activation": ClassRow("activation", _same("activation")),
+    "PReLU": ClassRow("prelu", _same("shared_axes")),
+    "Flatten": ClassRow("flatten", {"data_format": "channels_first"}),
+    "Reshape": ClassRow("reshape", _same("target_shape")),
+    "Permute": ClassRow("permute", _same("dims")),
+    "RepeatVector": ClassRow("repeat_vector", _same("n")),
+    "Concatenate": ClassRow("concatenate", _same("axis")),
+    **{name: ClassRow(name.lower()) for name in ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")},
+    "Dot": ClassRow("dot", _same("axes", "normalize")),
+    "BatchNormalization": ClassRow("batch_normalization", {**_NORM_KEYS, "momentum": "momentum"}),
+    "LayerNormalization": ClassRow("layer_normalization", {**_NORM_KEYS, "rms_scaling": "rms"}),
+    "GroupNormalization": ClassRow("group_normalization", {**_NORM_KEYS, "groups": "groups"}),
+    "UnitNormalization": ClassRow("unit_normalization", _same("axis")),
+    "Normalization": ClassRow("normalization", _same("axis", "mean", "variance", "invert")),
+    "Rescaling": ClassRow("rescaling", _same("scale", "offset")),
+    **_ranked("Conv{}D", "conv", _CONV_KEYS),
+    **_ranked("Conv{}DTranspose", "conv_transpose", {**_CONV_KEYS, "output_padding": "output_padding"}),
+    **_ranked("DepthwiseConv{}D", "depthwise_conv", {**_CONV_KEYS, "depth_multiplier": "depth_multiplier"}, (1, 2)),
+    **_ranked("SeparableConv{}D", "separable_conv", {**_CONV_KEYS, "depth_multiplier": "depth_multiplier"}, (1, 2)),
+    **_ranked("MaxPooling{}D", "pool", _POOL_KEYS, op="max"),
+    **_ranked("AveragePooling{}D", "pool", _POOL_KEYS, op="average"),
+    **_ranked("GlobalMaxPooling{}D", "global_pool", {"data_format": "channels_first", "keepdims": "keepdims"}, op="max"),
+    **_ranked("GlobalAveragePooling{}D", "global_pool", {"data_format": "channels_first", "keepdims": "keepdims"}, op="average"),
+    **_ranked("ZeroPadding{}D", "zero_padding", {"padding": "padding", "data_format": "channels_first"}),
+    **_ranked("Cropping{}D", "cropping", {"cropping": "cropping", "data_format": "channels_first"}),
+    **_ranked("UpSampling{}D", "up_sampling", {"size": "size", "data_format": "channels_first", "interpolation": "interpolation"}),
+    "Attention": ClassRow("attention", {**_same("use_scale", "score_mode", "dropout"), "causal": "causal"}),
+    "AdditiveAttention": ClassRow(
+        "attention", {"use_scale": "use_scale", "dropout": "dropout", "causal": "causal"}, {"score_mode": "additive"}
+    ),
+    "MultiHeadAttention": ClassRow("multi_head_attention", _same("num_heads", "key_dim", "value_dim", "use_bias", "dropout")),
+    "Highway": ClassRow("highway", _same("activation", "use_bias")),
+    "MaxoutDense": ClassRow("maxout_dense", {**_same("units", "use_bias"), "features": "features"}),
+}
+
+OLD_NAMES: dict[str, str] = {
+    **{f"Convolution{n}D": f"Conv{n}D" for n in (1, 2, 3)},
+    **{f"AtrousConvolution{n}D": f"Conv{n}D" for n in (1, 2)},
+    "SeparableConvolution2D": "SeparableConv2D",
+    "Convolution2DTranspose": "Conv2DTranspose", "Deconvolution2D": "Conv2DTranspose",
+    "TimeDistributedDense": "Dense",
+    "BatchNormalizationV1": "BatchNormalization", "BatchNormalizationV2": "BatchNormalization",
+    "SyncBatchNormalization": "BatchNormalization",
+    **{f"{op}Pool{n}D": f"{op}Pooling{n}D" for op in ("Max", "Avg", "GlobalMax", "GlobalAvg") for n in (1, 2, 3)},
+}
+"""Other names of a class: Keras 1's, and TensorFlow's own."""
+
+# Options whose value is not what Keras writes: how to read it.
+_READ: dict[str, Callable[[Any, int, str], Any]] = {
+    "kernel_size": sizes, "strides": sizes, "dilation": sizes, "size": sizes, "cropping": pairs,
+    "channels_first": lambda value, rank, where: value == "channels_first",
+    "noise_shape": lambda value, rank, where: None if value is None else tuple(value),
+    "target_shape": lambda value, rank, where: tuple(value),
+    "dims": lambda value, rank, where: tuple(value),
+    "shared_axes": lambda value, rank, where: tuple(value or ()),
+    "axes": lambda value, rank, where: tuple(value) if isinstance(value, list) else value,
+}
+_MANY_AXES = {"layer_normalization", "unit_normalization", "normalization"}
+
+
+def known(class_name: str) -> bool:
+    return class_name in CLASSES or class_name in OLD_NAMES or class_name in ACTIVATION_LAYERS
+
+
+def read(class_name: str, config: Mapping[str, Any], reading: Reading, where: str) -> Plain:
+    """The layer that a class and its configuration (under today's keys) mean."""
+    class_name = OLD_NAMES.get(class_name, class_name).replace("Avg", "Average")
+    if class_name in ACTIVATION_LAYERS:
+        return plain("activation", activation=read_activation_layer(class_name, config))
+    row = CLASSES[class_name]
+    refuse_unknown(class_name, config, {*row.keys, *_EXTRA.get(class_name, ())}, where)
+    options: dict[str, Any] = dict(row.fixed)
+    rank = options.get("rank", 1)
+    for key, option in row.keys.items():
+        if key in config and option in KINDS[row.kind].options:
+            options[option] = _value(row.kind, option, config[key], rank, reading, f"{where}.{key}")
+    return _settled(class_name, row.kind, options, config, reading, where)
+
+
+_EXTRA = {
+    "BatchNormalization": {"mode"}, "Dense": {"input_dim"}, "Embedding": {"mask_zero"},
+    "MultiHeadAttention": {"output_shape", "attention_axes", "query_shape", "key_shape", "value_shape"},
+    "ActivityRegularization": {"l1", "l2"}, "UpSampling2D": {"interpolation"},
+}
+
+
+def _value(kind: str, option: str, value: Any, rank: int, reading: Reading, where: str) -> Any:
+    value = scalar(value) if not isinstance(value, list) else value
+    if option == "activation":
+        return read_activation(value, reading, where)
+    if option == "padding" and kind == "zero_padding":
+        return pairs(value, rank, where)
+    if option == "axis" and kind in _MANY_AXES:
+        return tuple(value) if isinstance(value, list) else () if value is None else (value,)
+    if option == "axis" and isinstance(value, list):
+        return value[0]
+    if value is None and option in ("kernel_size", "strides", "dilation"):
+        return None
+    return _READ[option](value, rank, where) if option in _READ else value
+
+
+def _settled(class_name: str, kind: str, options: dict[str, Any], config: Mapping[str, Any], reading: Reading, where: str) -> Plain:
+    """What depends on several keys at once."""
+    rank = options.get("rank", 1)
+    if kind == "pool":
+        options.setdefault("size", (2,) * rank)
+        options["strides"] = options.get("strides") or options["size"]
+    if kind in ("conv", "conv_transpose", "depthwise_conv", "separable_conv"):
+        options["strides"] = options.get("strides") or (1,) * rank
+        options["dilation"] = options.get("dilation") or (1,) * rank
+    if "pad_start" in KINDS[kind].options and reading.era.theano:
+        options["pad_start"] = kind != "pool"
+    if kind == "multi_head_attention":
+        options["value_dim"] = options.get("value_dim") or options["key_dim"]
+        if config.get("attention_axes") not in (None, [1]):
+            raise Unsupported("attention over other axes than time", where=where, class_name=class_name)
+    if kind == "batch_normalization" and config.get("mode") not in (None, 0, 2):
+        raise Unsupported(f"BatchNormalization with mode={shown(config['mode'])}", where=where, class_name=class_name)
+    if class_name == "AdditiveAttention":
+        options.setdefault("use_scale", True)
+    if kind == "normalization" and options.get("mean") is not None:
+        options |= {name: _flat(options[name]) for name in ("mean", "variance")}
+    return plain(kind, **options)
+
+
+def _flat(value: Any) -> Any:
+    return tuple(_flat(v) for v in value) if isinstance(value, list) else scalar(value)
+
+
+def write(layer: Plain, generation: int, where: str) -> tuple[str, dict[str, Any]]:
+    """(class name, configuration) by which this generation of Keras knows the layer."""
+    if layer.kind == "activation":
+        return _write_activation_layer(layer, generation, where)
+    if layer.kind == "identity":
+        return ("Identity" if generation >= 3 else "ActivityRegularization"), {}
+    for class_name, row in CLASSES.items():
+        if row.kind == layer.kind and all(layer.options[k] == v for k, v in row.fixed.items()):
+            break
+    else:
+        raise Unrepresentable(f"Keras {generation} has no class for {layer.kind}", where=where)
+    config = {key: _written(layer, option, generation, where) for key, option in row.keys.items() if option in layer.options}
+    if layer.options.get("pad_start") and layer.options["padding"] == "same" and any(k % 2 == 0 for k in layer.options["kernel_size"]):
+        raise Unrepresentable("padding that starts with the odd cell (Theano's) has no word in Keras", where=where)
+    if generation < 3:
+        _older(class_name, config)
+    elif layer.kind in ("normalization", "attention") or (layer.kind == "up_sampling" and layer.options["rank"] != 2):
+        config.pop("causal", None)
+        config.pop("interpolation", None) if layer.kind == "up_sampling" else None
+    return class_name, config
+
+
+def _older(class_name: str, config: dict[str, Any]) -> None:
+    for key in ("rms_scaling", "causal"):
+        config.pop(key, None)
+    if class_name.startswith("UpSampling") and class_name != "UpSampling2D":
+        config.pop("interpolation", None)
+
+
+def _written(layer: Plain, option: str, generation: int, where: str) -> Any:
+    value = layer.options[option]
+    if option == "activation":
+        return write_activation(value, generation, f"{where}.activation")
+    if option == "channels_first":
+        return "channels_first" if value else "channels_last"
+    return _listed(value)
+
+
+def _listed(value: Any) -> Any:
+    return [_listed(v) for v in value] if isinstance(value, tuple) else value
+
+
+def _write_activation_layer(layer: Plain, generation: int, where: str) -> tuple[str, dict[str, Any]]:
+    value = layer.options["activation"]
+    try:
+        return "Activation", {"activation": write_activation(value, generation, where)}
+    except Unrepresentable:
+        for class_name, (row, keys) in ACTIVATION_LAYERS.items():
+            if row == value.name and (class_name != "ThresholdedReLU" or generation < 3):
+                given = dict(value.parameters)
+                names = {v: k for k, v in reversed(keys.items())} if generation >= 3 else {v: k for k, v in keys.items()}
+                return class_name, {names[p]: v for p, v in given.items()}
+        raise
+
+

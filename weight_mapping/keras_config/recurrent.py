@@ -1,0 +1,220 @@
+"""Keras' recurrent classes, cells and wrappers <-> spec. Defaults that a file leaves out are those of its writer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from weight_mapping.activations import Activation, activation
+from weight_mapping.errors import DamagedFile, Unrepresentable, Unsupported, shown
+from weight_mapping.keras_config.era import Era
+from weight_mapping.keras_config.keys import refuse_unknown, renamed
+from weight_mapping.keras_config.words import Reading, read_activation, sizes, write_activation
+from weight_mapping.spec import Bidirectional, Cell, ConvCell, Layer, Recurrent
+
+CELL_KINDS: Mapping[str, str] = {
+    "LSTM": "lstm", "GRU": "gru", "SimpleRNN": "rnn", "CuDNNLSTM": "lstm", "CuDNNGRU": "gru",
+    "UnifiedLSTM": "lstm", "UnifiedGRU": "gru",
+    "LSTMCell": "lstm", "GRUCell": "gru", "SimpleRNNCell": "rnn", "ConvLSTM1D": "conv_lstm", "ConvLSTM2D": "conv_lstm", "ConvLSTM3D": "conv_lstm",
+}
+_CLASS_OF = {"lstm": "LSTM", "gru": "GRU", "rnn": "SimpleRNN"}
+_RUN_KEYS = {
+    "return_sequences", "return_state", "go_backwards", "stateful", "zero_output_for_mask", "time_major", "cell", "constants",
+    "return_all_outputs",
+}
+_CELL_KEYS = {"units", "activation", "recurrent_activation", "use_bias", "reset_after", "dropout", "recurrent_dropout"}
+_CONV_KEYS = {"filters", "kernel_size", "strides", "padding", "dilation_rate", "data_format"}
+
+
+def known(class_name: str) -> bool:
+    return class_name in CELL_KINDS or class_name in ("RNN", "ConvRNN2D")
+
+
+def read(class_name: str, config: Mapping[str, Any], reading: Reading, where: str) -> Recurrent:
+    """A recurrent layer from its class and configuration (under today's keys)."""
+    if class_name in ("RNN", "ConvRNN2D"):
+        cells = _cells(config.get("cell"), reading, where)
+        refuse_unknown(class_name, config, _RUN_KEYS, where)
+    else:
+        cells = (read_cell(class_name, config, reading, where),)
+        refuse_unknown(class_name, config, _RUN_KEYS | _CELL_KEYS | _CONV_KEYS, where)
+    run = {key: bool(config.get(key, False)) for key in _RUN_KEYS & set(Recurrent.__dataclass_fields__)}
+    return Recurrent(cells=cells, **run)
+
+
+def _cells(value: Any, reading: Reading, where: str) -> tuple[Cell | ConvCell, ...]:
+    if isinstance(value, list):
+        return tuple(c for part in value for c in _cells(part, reading, where))
+    if not isinstance(value, Mapping) or not isinstance(value.get("config"), Mapping):
+        raise DamagedFile("an RNN without a cell", where=where)
+    class_name, config = str(value["class_name"]).rpartition(">")[2], value["config"]
+    if class_name == "StackedRNNCells":
+        if config.get("reverse_state_order"):
+            raise Unsupported("StackedRNNCells with reverse_state_order", where=where, class_name=class_name)
+        return _cells(config.get("cells"), reading, where)
+    if not class_name.endswith("Cell") or class_name not in CELL_KINDS:
+        raise Unsupported(
+            f"unknown cell {shown(class_name)!r}", where=where, class_name=class_name,
+            way_out="Only its author has it: pass a module of your own (custom=) or port the other layers (--layers-only).",
+        )
+    refuse_unknown(class_name, config, _CELL_KEYS, where)
+    return (read_cell(class_name, config, reading, f"{where}.{shown(config.get('name', class_name))}"),)
+
+
+def read_cell(class_name: str, config: Mapping[str, Any], reading: Reading, where: str) -> Cell | ConvCell:
+    """The cell of a recurrent layer or of a cell class."""
+    kind, era = CELL_KINDS[class_name], reading.era
+    gate = _gate_activation(class_name, config, reading, where)
+    shared: dict[str, Any] = {
+        "units": _whole(config, "filters" if kind == "conv_lstm" else "units", where),
+        "activation": read_activation(config.get("activation", "tanh"), reading, f"{where}.activation"),
+        "recurrent_activation": gate,
+        "dropout": float(config.get("dropout") or 0.0),
+        "recurrent_dropout": float(config.get("recurrent_dropout") or 0.0),
+    }
+    use_bias = bool(config.get("use_bias", True))
+    if kind == "conv_lstm":
+        return _conv_cell(class_name, config, era, where, shared, use_bias)
+    reset_after = kind == "gru" and _reset_after(class_name, config, reading, where)
+    bias = "none" if not use_bias else "split" if reset_after else "single"
+    implementation = config.get("implementation", 1 if era.generation == 1 else 2)
+    per_gate = shared["recurrent_dropout"] > 0 or implementation != 2
+    return Cell(kind=kind, bias=bias, reset_after=reset_after, dropout_per_gate=kind != "rnn" and per_gate, **shared)  # type: ignore[arg-type]
+
+
+def _whole(config: Mapping[str, Any], key: str, where: str) -> int:
+    value = config.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < 1:
+        raise DamagedFile("expected a positive whole number", where=f"{where}.{key}", found=shown(value))
+    return int(value)
+
+
+def _gate_activation(class_name: str, config: Mapping[str, Any], reading: Reading, where: str) -> Activation:
+    kind, era = CELL_KINDS[class_name], reading.era
+    if class_name.startswith("CuDNN") or kind == "rnn":
+        return activation("sigmoid")
+    if "recurrent_activation" not in config:
+        old = era.generation == 1 or (era.generation == 2 and (kind == "conv_lstm" or (not era.tf and era.version < (2, 3))))
+        word = "hard_sigmoid" if old else "sigmoid"
+        reading.note(f"{where}: recurrent_activation is not written out; {era}'s default is {word}")
+        return read_activation(word, reading, f"{where}.recurrent_activation")
+    return read_activation(config["recurrent_activation"], reading, f"{where}.recurrent_activation")
+
+
+def _reset_after(class_name: str, config: Mapping[str, Any], reading: Reading, where: str) -> bool:
+    if class_name == "CuDNNGRU":
+        return True
+    if "reset_after" not in config:
+        era = reading.era
+        value = era.generation >= 3 or (era.tf and era.version >= (2, 2, 4))
+        if era.generation >= 2:
+            reading.note(f"{where}: reset_after is not written out; {era}'s default is {value}")
+        return value
+    return bool(config["reset_after"])
+
+
+def _conv_cell(class_name: str, config: Mapping[str, Any], era: Era, where: str, shared: dict[str, Any], use_bias: bool) -> ConvCell:
+    rank = int(class_name[-2])
+    return ConvCell(
+        rank=rank, kernel_size=sizes(config.get("kernel_size"), rank, f"{where}.kernel_size"),
+        strides=sizes(config.get("strides") or 1, rank, f"{where}.strides"), padding=str(config.get("padding", "valid")),
+        dilation=sizes(config.get("dilation_rate") or 1, rank, f"{where}.dilation_rate"),
+        channels_first=config.get("data_format") == "channels_first", pad_start=era.theano,
+        bias="single" if use_bias else "none", **shared,
+    )
+
+
+def read_bidirectional(config: Mapping[str, Any], reading: Reading, where: str) -> Bidirectional:
+    """Bidirectional around a recurrent layer; the backward one, where not written out, is the forward one reversed."""
+    refuse_unknown("Bidirectional", config, {"layer", "backward_layer", "merge_mode", "return_sequences", "return_state", "go_backwards", "stateful"}, where)
+    forward = _wrapped(config.get("layer"), reading, where)
+    backward = config.get("backward_layer")
+    reverse = replace(forward, go_backwards=not forward.go_backwards) if backward is None else _wrapped(backward, reading, where)
+    if reading.era.generation == 2 and reading.era.tf and forward.return_sequences:
+        zero = reading.era.version >= (2, 3)
+        forward, reverse = (replace(r, zero_output_for_mask=zero or r.zero_output_for_mask) for r in (forward, reverse))
+    merge = config.get("merge_mode", "concat")
+    if merge not in ("concat", "sum", "mul", "ave", None):
+        raise Unsupported(f"merge_mode {shown(merge)}", where=where, class_name="Bidirectional")
+    return Bidirectional(forward=forward, backward=reverse, merge=merge or "none")
+
+
+def _wrapped(value: Any, reading: Reading, where: str) -> Recurrent:
+    if not isinstance(value, Mapping) or not isinstance(value.get("config"), Mapping):
+        raise DamagedFile("Bidirectional without a layer", where=where)
+    class_name = str(value.get("class_name")).rpartition(">")[2]
+    if not known(class_name):
+        raise Unsupported(f"Bidirectional around {shown(class_name)!r}", where=where, class_name=class_name)
+    config = renamed(class_name, value["config"]) if reading.era.generation == 1 else value["config"]
+    return read(class_name, config, reading, f"{where}.{shown(config.get('name', class_name))}")
+
+
+def write(layer: Recurrent, generation: int, where: str) -> tuple[str, dict[str, Any]]:
+    """(class name, configuration) of a recurrent layer in this generation's words."""
+    run: dict[str, Any] = {
+        key: getattr(layer, key) for key in ("return_sequences", "return_state", "go_backwards", "stateful")
+    } | {"unroll": False}
+    if layer.zero_output_for_mask or generation >= 3:
+        run["zero_output_for_mask"] = layer.zero_output_for_mask
+    if layer.time_major:
+        if generation >= 3:
+            raise Unrepresentable("Keras 3 has no time_major", where=where, way_out="Transpose around the layer, or write for Keras 2.")
+        run["time_major"] = True
+    if len(layer.cells) > 1:
+        cells = [write_cell(cell, generation, f"{where}.{n}") for n, cell in enumerate(layer.cells)]
+        stack = [{"class_name": f"{name}Cell", "config": {"name": f"{name.lower()}_cell_{n}", **config}} for n, (name, config) in enumerate(cells)]
+        if generation >= 3:
+            stack = [{"module": "keras.layers", "registered_name": None, **cell} for cell in stack]
+        outer = {"module": "keras.layers", "registered_name": None} if generation >= 3 else {}
+        stacked = {**outer, "class_name": "StackedRNNCells", "config": {"name": "stacked_rnn_cells", "cells": stack}}
+        return "RNN", {**run, "cell": stacked}
+    class_name, config = write_cell(layer.cells[0], generation, where)
+    return class_name, {**run, **config}
+
+
+def write_cell(cell: Cell | ConvCell, generation: int, where: str) -> tuple[str, dict[str, Any]]:
+    """(layer class name, configuration) of one cell."""
+    config: dict[str, Any] = {
+        "activation": write_activation(cell.activation, generation, f"{where}.activation"),
+        "use_bias": cell.bias != "none", "dropout": cell.dropout, "recurrent_dropout": cell.recurrent_dropout,
+    }
+    if cell.kind != "rnn":
+        gate = write_activation(cell.recurrent_activation, generation, f"{where}.recurrent_activation")
+        config["recurrent_activation"] = gate
+    if isinstance(cell, ConvCell):
+        if cell.pad_start and any(k % 2 == 0 for k in cell.kernel_size):
+            raise Unrepresentable("padding that starts with the odd cell (Theano's) has no word in Keras", where=where)
+        return f"ConvLSTM{cell.rank}D", config | {
+            "filters": cell.units, "kernel_size": list(cell.kernel_size), "strides": list(cell.strides), "padding": cell.padding,
+            "dilation_rate": list(cell.dilation), "data_format": "channels_first" if cell.channels_first else "channels_last",
+        }
+    config["units"] = cell.units
+    if cell.kind == "gru":
+        config["reset_after"] = cell.reset_after
+    elif cell.bias == "split":
+        config["use_bias"] = True  # the two parts are added up: `packing.pack`
+    if generation < 3 and cell.kind != "rnn":
+        config["implementation"] = 1 if cell.dropout_per_gate else 2
+    return _CLASS_OF[cell.kind], config
+
+
+def write_bidirectional(layer: Bidirectional, generation: int, where: str) -> dict[str, Any]:
+    """A Bidirectional's configuration, both directions written out."""
+    outer = {"module": "keras.layers", "registered_name": None} if generation >= 3 else {}
+    both = {}
+    for key, direction in (("layer", layer.forward), ("backward_layer", layer.backward)):
+        class_name, config = write(direction, generation, f"{where}.{key}")
+        name = f"{'forward' if key == 'layer' else 'backward'}_{class_name.lower()}"
+        both[key] = {**outer, "class_name": class_name, "config": {"name": name, "trainable": True, **config}}
+    return {"merge_mode": None if layer.merge == "none" else layer.merge, **both}
+
+
+def layer_class(layer: Layer) -> str:
+    """The Keras class that a recurrent layer is, for words to the user."""
+    if isinstance(layer, Recurrent):
+        if len(layer.cells) > 1:
+            return "RNN"
+        cell = layer.cells[0]
+        return f"ConvLSTM{cell.rank}D" if isinstance(cell, ConvCell) else _CLASS_OF[cell.kind]
+    return type(layer).__name__

@@ -1,0 +1,67 @@
+"""A file into a Portable: open, understand, check every shape, and only then read the arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from weight_mapping.addresses import locate, settle
+from weight_mapping.errors import PortingError
+from weight_mapping.expectations import expectations
+from weight_mapping.files import open_archive
+from weight_mapping.files.archive import Archive
+from weight_mapping.keras_config import Parsed, parse
+from weight_mapping.spec import Custom, Leaf, with_leaves
+from weight_mapping.spec import Path as LeafPath
+from weight_mapping.weights import LeafWeights, Portable, Source
+
+
+def load(path: str | Path, config: str | Path | None = None, *, keep_optimizer: bool = False, max_bytes: int = 4 << 30) -> Portable:
+    """The model in a file or folder, in neutral words and canonical weights.
+
+    `config`: a JSON file, or a .keras or .h5 file, that holds the configuration of a weights-only file. Raises
+    PortingError (Unsupported, DamagedFile, UnsafeFile, WeightsMismatch) that names the layer, what was found, what was
+    expected and the way out. Nothing of the file is executed; layers that only their author has become `Custom`."""
+    archive = open_archive(path, config, keep_optimizer=keep_optimizer, max_bytes=max_bytes)
+    if "spec" in archive.metadata and archive.container == "safetensors":
+        from weight_mapping.exchange import from_archive
+
+        return from_archive(archive)
+    return bind(understand(archive), archive, keep_optimizer=keep_optimizer)
+
+
+def understand(archive: Archive) -> Parsed:
+    """The archive's configuration in neutral words; PortingError where it holds none."""
+    if archive.config is None:
+        raise PortingError(
+            "weights without a configuration", where=str(archive.path), found=archive.container,
+            expected="the model's configuration beside them",
+            way_out="Pass config= (the command: --config) with the model's JSON, .keras or .h5 file.",
+        )
+    return parse(archive.config, archive.keras_version, archive.backend)
+
+
+def bind(parsed: Parsed, archive: Archive, *, keep_optimizer: bool = False) -> Portable:
+    """The understood model with the archive's weights. Every header is checked before the first array is read."""
+    found = locate(parsed, list(expectations(parsed)), archive)
+    settled: dict[LeafPath, Leaf] = {}
+    for one, headers in found:
+        if not isinstance(one.leaf, Custom):
+            settled[one.path] = settle(one, headers)  # type: ignore[assignment]
+    weights: dict[LeafPath, LeafWeights] = {}
+    origins: dict[LeafPath, tuple[str, ...]] = {}
+    for one, headers in found:
+        names = one.names or tuple(h.name for h in headers)
+        weights[one.path] = one.take({name: archive.read(header) for name, header in zip(names, headers, strict=True)})
+        origins[one.path] = tuple(header.name for header in headers)
+    source = Source(
+        container=archive.container, path=str(archive.path), sha256=archive.sha256, keras_version=archive.keras_version,
+        backend=archive.backend, config=archive.config, resolved=parsed.resolved, origins=origins,
+        optimizer=_optimizer(archive) if keep_optimizer else None,
+    )
+    return Portable(spec=with_leaves(parsed.spec, settled), weights=weights, source=source)
+
+
+def _optimizer(archive: Archive) -> Mapping[str, Any]:
+    return {name: archive.read(stored) for name, stored in archive.optimizer.items()}
