@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from weight_mapping.errors import Unsupported
 from weight_mapping.files import Archive, open_archive
 
 h5py = pytest.importorskip("h5py")
@@ -26,7 +28,9 @@ def models(shared: Shared) -> Iterator[Path]:
 
 
 def same(found: Any, expected: Any) -> bool:
-    return bool(found.shape == expected.shape and found.dtype == expected.dtype and found.tobytes() == expected.tobytes())
+    return bool(
+        found.shape == expected.shape and found.dtype == expected.dtype and found.tobytes() == expected.tobytes()
+    )
 
 
 def compared_with_h5py(archive: Archive, file: Any) -> int:
@@ -44,7 +48,11 @@ def test_every_hdf5_file_and_keras_archive_reads_as_h5py_reads_it(shared: Shared
         archive = open_archive(path)
         counts[archive.container] += 1
         if path.is_file():
-            data = zipfile.ZipFile(path).read("model.weights.h5") if archive.container == "keras zip" else path.read_bytes()
+            data = (
+                zipfile.ZipFile(path).read("model.weights.h5")
+                if archive.container == "keras zip"
+                else path.read_bytes()
+            )
             with h5py.File(io.BytesIO(data)) as file:
                 arrays += compared_with_h5py(archive, file)
     assert all(counts.values()), counts
@@ -128,10 +136,50 @@ def test_checkpoints_read_as_tensorflow_reads_them(shared: Shared) -> None:
             assert same(archive.read(stored), np.asarray(reader.get_tensor(stored.path))), stored
 
 
+def test_before_tensorflow_2_5_the_graph_itself_describes_the_layers(shared: Shared, tmp_path: Path) -> None:
+    """A SavedModel of today, its descriptions moved from keras_metadata.pb to where they lay before."""
+    pytest.importorskip("tensorflow")
+    from tensorflow.core.protobuf import saved_model_pb2
+    from tf_keras.protobuf import saved_metadata_pb2
+
+    copy = tmp_path / "model"
+    shutil.copytree(shared("golden") / "tf26_lstm2_sm", copy, copy_function=shutil.copyfile)
+    copy.chmod(0o755)
+    (copy / "variables").chmod(0o755)
+    expected = open_archive(copy)
+    graph, described = saved_model_pb2.SavedModel(), saved_metadata_pb2.SavedMetadata()
+    graph.ParseFromString((copy / "saved_model.pb").read_bytes())
+    described.ParseFromString((copy / "keras_metadata.pb").read_bytes())
+    for node in described.nodes:
+        graph.meta_graphs[0].object_graph_def.nodes[node.node_id].user_object.metadata = node.metadata
+    (copy / "saved_model.pb").write_bytes(graph.SerializeToString())
+    (copy / "keras_metadata.pb").unlink()
+    found = open_archive(copy)
+    assert (found.config, found.keras_version, found.metadata) == (expected.config, "2.6.0", expected.metadata)
+
+
+def test_a_saved_model_of_no_keras_model_is_refused(shared: Shared, tmp_path: Path) -> None:
+    copy = tmp_path / "model"
+    shutil.copytree(shared("golden") / "tf26_lstm2_sm", copy, copy_function=shutil.copyfile)
+    copy.chmod(0o755)
+    (copy / "keras_metadata.pb").unlink()
+    with pytest.raises(Unsupported, match="does not describe a Keras model"):
+        open_archive(copy)
+
+
+def test_the_optimizer_comes_only_when_asked_for(shared: Shared) -> None:
+    for name in ("tf26_bi_ckpt", "tfk221_lstm2_sm", "tfk221_lstm2.h5", "k3151_lstm2.keras"):
+        path = shared("golden") / name
+        plain, kept = open_archive(path), open_archive(path, keep_optimizer=True)
+        assert not plain.optimizer and kept.optimizer
+        assert plain.stored() == kept.stored()
+        assert all(kept.read(stored).shape == stored.shape for stored in kept.optimizer.values())
+
+
 def test_wild_containers_open_too(shared: Shared) -> None:
     opened = 0
     for path in sorted(shared("wild").iterdir()):
-        if path.suffix in (".h5", ".hdf5", ".keras") or path.is_dir() and path.name != "refs":
+        if path.suffix in (".h5", ".hdf5", ".keras") or (path.is_dir() and path.name != "refs"):
             archive = open_archive(path)
             opened += 1
             largest = max(archive.stored(), key=lambda stored: stored.nbytes)

@@ -104,7 +104,11 @@ def test_the_layout_of_keras_3_under_all_its_roots_and_slashes(tmp_path: Path, r
     assert archive.read(archive.tree["layers/model/layers/lstm/cell/vars/0"]).tobytes() == KERNEL.tobytes()
     assert archive.optimizer == {}
     kept = open_archive(path, keep_optimizer=True)
-    assert list(kept.optimizer) == ["optimizer/vars/0"] and kept.tree is not None and kept.tree.keys() == archive.tree.keys()
+    assert (
+        list(kept.optimizer) == ["optimizer/vars/0"]
+        and kept.tree is not None
+        and kept.tree.keys() == archive.tree.keys()
+    )
     assert kept.read(kept.optimizer["optimizer/vars/0"]).tobytes() == KERNEL.tobytes()
 
 
@@ -165,7 +169,7 @@ def test_other_types_are_refused_by_name(tmp_path: Path, array: Any, found: str)
 
 
 def test_a_two_byte_float_of_another_kind_is_not_taken_for_float16(tmp_path: Path) -> None:
-    """bfloat16 as an HDF5 float: the same size, other bit fields. A reader that looks at the size alone reads it wrong."""
+    """bfloat16 as an HDF5 float: the same size, other bit fields. A reader that looks at the size alone is wrong."""
     kind = h5py.h5t.IEEE_F16LE.copy()
     kind.set_fields(15, 7, 8, 0, 7)
     kind.set_ebias(127)

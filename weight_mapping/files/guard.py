@@ -138,8 +138,8 @@ class View:
 
     def array(self, start: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """The array stored in C order from `start` on, read into place and in the machine's byte order."""
+        self.within(start, prod(shape) * dtype.itemsize)
         flat = np.empty(prod(shape), dtype)
-        self.within(start, flat.nbytes)
         self._handle.seek(self._source.start + start)
         if flat.nbytes and self._handle.readinto(flat.view(np.uint8)) != flat.nbytes:  # type: ignore[attr-defined]
             raise DamagedFile("the file ends early", where=self._source.name, expected=f"{flat.nbytes} bytes")

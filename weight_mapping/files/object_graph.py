@@ -38,7 +38,7 @@ def variables(graph: bytes, where: str) -> dict[str, str]:
         for attribute in protobuf.messages(nodes[node], 2, where):
             if protobuf.text(attribute, 1, where) == "VARIABLE_VALUE":
                 found[protobuf.text(attribute, 3, where)] = path + SUFFIX
-        for name, target in sorted(_children(nodes[node], where), key=lambda child: _rank(child[0])):
+        for name, target in children(nodes[node], where):
             if target >= len(nodes):
                 raise DamagedFile("the object graph names a node that it lacks", where=where, found=target)
             if target not in known and name not in _ASIDE and not name.startswith("_"):
@@ -47,10 +47,7 @@ def variables(graph: bytes, where: str) -> dict[str, str]:
     return found
 
 
-def _children(node: bytes, where: str) -> list[tuple[str, int]]:
-    return [(protobuf.text(c, 2, where), protobuf.number(c, 1, where)) for c in protobuf.messages(node, 1, where)]
-
-
-def _rank(name: str) -> int:
-    """A layer is called layer-3 and by attributes too; layer_with_weights-1 goes first, as in its description."""
-    return 0 if name.startswith("layer_with_weights-") else 1
+def children(node: bytes, where: str) -> list[tuple[str, int]]:
+    """A node's children: (local name, node number); one reached twice is met first under its layer_with_weights-1."""
+    named = [(protobuf.text(c, 2, where), protobuf.number(c, 1, where)) for c in protobuf.messages(node, 1, where)]
+    return sorted(named, key=lambda child: not child[0].startswith("layer_with_weights-"))

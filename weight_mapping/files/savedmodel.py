@@ -3,18 +3,19 @@ saved_model.pb), the arrays out of its checkpoint. Its graph is never loaded, le
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from weight_mapping.errors import DamagedFile, Unsupported, shown
-from weight_mapping.files import protobuf
+from weight_mapping.files import object_graph, protobuf
 from weight_mapping.files.archive import Archive
 from weight_mapping.files.checkpoint import read_checkpoint
 from weight_mapping.files.guard import Source, digest, reading
 from weight_mapping.files.strict_json import parse_object
 
 GRAPH, METADATA, INDEX = "saved_model.pb", "keras_metadata.pb", "variables/variables.index"
-_MAX_BYTES = 256 << 20
+_MAX_BYTES = 64 << 20
 
 
 def open_savedmodel(find: Callable[[str], Source], has_metadata: bool, max_bytes: int, keep_optimizer: bool) -> Archive:
@@ -64,16 +65,15 @@ def _graph_metadata(data: bytes, where: str) -> dict[str, Any]:
     graphs = [graph for meta in protobuf.messages(data, 2, where) for graph in protobuf.messages(meta, 7, where)]
     nodes = [node for graph in graphs[:1] for node in protobuf.messages(graph, 1, where)]
     described: dict[str, Any] = {}
-    queue, known = [(0, "root")], {0}
-    while queue and nodes:
-        node_id, path = queue.pop(0)
+    queue, known = deque([(0, "root")] if nodes else []), {0}
+    while queue:
+        node_id, path = queue.popleft()
         for user_object in protobuf.messages(nodes[node_id], 4, where):
             document = protobuf.text(user_object, 3, where)
             if document:
                 described[path] = parse_object(document, f"{where}:{shown(path)}")
-        for child in protobuf.messages(nodes[node_id], 1, where):
-            target = protobuf.number(child, 1, where)
+        for name, target in object_graph.children(nodes[node_id], where):
             if target not in known and target < len(nodes):
                 known.add(target)
-                queue.append((target, f"{path}.{protobuf.text(child, 2, where)}"))
+                queue.append((target, f"{path}.{name}"))
     return described

@@ -52,6 +52,10 @@ def _tensors(source: Source) -> dict[str, Any]:
         raise PortingError(
             "PyTorch is needed to read its files", where=source.name, way_out="pip install 'lstm-parity[torch]'"
         ) from error
+    if torch.__version__ < "2.10":  # its weights_only could be led to run code before
+        raise Unsupported(
+            "PyTorch before 2.10 is not safe to read files with", where=source.name, found=torch.__version__
+        )
     import pickle
 
     with reading(source.name):

@@ -94,6 +94,7 @@ def write_safetensors(path: str | Path, arrays: Mapping[str, Array], metadata: M
 
 
 def _fill_tree(file: Any, tree: Mapping[str, Array], names: Mapping[str, str]) -> None:
+    file.create_group("vars")  # the model's own variables: tf_keras looks for the group even where there are none
     for group, name in names.items():
         file.require_group(f"{group}/vars".removeprefix("/")).attrs["name"] = _storable(name)
     for place, array in tree.items():

@@ -6,6 +6,7 @@ from __future__ import annotations
 import stat
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -53,9 +54,8 @@ def members(source: Source) -> Members:
         raise UnsafeFile("too many members", where=source.name, found=len(infos), expected=f"at most {MAX_MEMBERS:,}")
     for info in infos:
         _check(info, source)
-    names = [info.filename for info in infos]
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(info.filename for info in infos).items():
+        if count > 1:
             raise UnsafeFile("two members have one name", where=f"{source.name}:{shown(name)}")
     _check_places(infos, source)
     return Members(source, {info.filename: info for info in infos if not info.is_dir()})
