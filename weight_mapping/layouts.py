@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from weight_mapping.spec import GATES
+
 
 @dataclass(frozen=True, slots=True)
 class ArrayRow:
@@ -83,7 +85,8 @@ def _keras1() -> list[Layout]:
         # Keras 1 lists W, U and b of one gate before the next gate's: packing goes gate by gate.
         rows += _with_and_without("keras1", kind, gates, [("single", "b_{g}", "h", False)], *by_gate, source, letters)
         fused = (("W", "i (g h)"), ("U", "k (g h)"))
-        rows += _with_and_without("keras1_gpu", kind, gates, [("single", "b", "(g h)", False)], *fused, source)
+        # Fused columns come in today's order, not in that of the arrays by gate.
+        rows += _with_and_without("keras1_gpu", kind, GATES[kind], [("single", "b", "(g h)", False)], *fused, source)
     for name in ("keras1", "keras1_gpu"):
         rows += _with_and_without(name, "rnn", "n", [("single", "b", "(g h)", None)], ("W", "i (g h)"), ("U", "k (g h)"), source)
     return rows
