@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from weight_mapping.activations import activation, hard_sigmoid
-from weight_mapping.plain import KINDS, plain
+from weight_mapping.plain import plain
 from weight_mapping.spec import Plain
 
 _RELU = activation("relu")
@@ -15,16 +15,20 @@ _SEQUENCE, _IMAGE, _ODD = (3, 6, 4), (3, 7, 6, 4), (2, 8, 7, 4)
 class PlainCase(NamedTuple):
     layer: Plain
     shapes: list[tuple[int, ...]]
-    sizes: dict[str, int] = {}
+    sizes: dict[str, int]
     masks: bool = False
     """Whether the inputs come with random masks over their steps."""
 
 
-def _case(kind: str, *shapes: tuple[int, ...], sizes: dict[str, int] | None = None, masks: bool = False, **o: Any) -> PlainCase:
+def _case(
+    kind: str, *shapes: tuple[int, ...], sizes: dict[str, int] | None = None, masks: bool = False, **o: Any
+) -> PlainCase:
     return PlainCase(plain(kind, **o), list(shapes), {"i": 4, "c": 4, "*": 4, **(sizes or {})}, masks)
 
 
-def _conv(kind: str, shape: tuple[int, ...], rank: int, size: tuple[int, ...], strides: tuple[int, ...], **o: Any) -> PlainCase:
+def _conv(
+    kind: str, shape: tuple[int, ...], rank: int, size: tuple[int, ...], strides: tuple[int, ...], **o: Any
+) -> PlainCase:
     dilation = o.pop("dilation", (1,) * rank)
     channels = shape[1] if o.get("channels_first") else shape[-1]
     sizes = {"i": channels // o.get("groups", 1), "o": channels * o.get("depth_multiplier", 1)}
@@ -90,7 +94,9 @@ CASES: dict[str, PlainCase] = {
     "separable_conv 2": _conv("separable_conv", _IMAGE, 2, (3, 2), (1, 1), padding="same", activation=_RELU),
     "pool max": _case("pool", _ODD, size=(3, 2), strides=(2, 2), padding="same"),
     "pool avg": _case("pool", _ODD, op="avg", size=(3, 2), strides=(2, 2), padding="same"),
-    "pool avg start": _case("pool", _SEQUENCE, op="avg", rank=1, size=(4,), strides=(1,), padding="same", pad_start=True),
+    "pool avg start": _case(
+        "pool", _SEQUENCE, op="avg", rank=1, size=(4,), strides=(1,), padding="same", pad_start=True
+    ),
     "pool valid": _case("pool", (2, 4, 7, 5), op="avg", size=(3, 2), strides=(2, 2), channels_first=True),
     "global_pool max": _case("global_pool", _IMAGE, keepdims=True),
     "global_pool avg": _case("global_pool", _SEQUENCE, op="avg", rank=1, masks=True),
@@ -102,7 +108,9 @@ CASES: dict[str, PlainCase] = {
     "up_sampling bilinear": _case("up_sampling", _IMAGE, size=(2, 3), interpolation="bilinear"),
     "attention": _case("attention", (3, 5, 4), (3, 6, 4), use_scale=True, masks=True),
     "attention key": _case("attention", (3, 5, 4), (3, 6, 7), (3, 6, 4), causal=True),
-    "attention additive": _case("attention", (3, 5, 4), (3, 6, 4), use_scale=True, score_mode="additive", sizes={"d": 4}),
+    "attention additive": _case(
+        "attention", (3, 5, 4), (3, 6, 4), use_scale=True, score_mode="additive", sizes={"d": 4}
+    ),
     "attention concat": _case("attention", (3, 5, 4), (3, 6, 4), use_scale=True, score_mode="concat", masks=True),
     "multi_head_attention": _case(
         "multi_head_attention", (3, 5, 4), (3, 6, 7), num_heads=2, key_dim=3, value_dim=5,
@@ -115,5 +123,3 @@ CASES: dict[str, PlainCase] = {
     "highway": _case("highway", (3, 4), activation=activation("tanh")),
     "maxout_dense": _case("maxout_dense", (3, 4), units=5, features=3),
 }  # fmt: skip
-
-

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from weight_mapping.activations import activation, hard_sigmoid
 from weight_mapping.plain import weight_shapes
 from weight_mapping.spec import Bidirectional, Cell, ConvCell, Path, Plain, Recurrent, leaves
-from weight_mapping.weights import BIAS_PARTS, CellWeights, Portable
+from weight_mapping.weights import BIAS_PARTS, CellWeights
 
 STEPS = 10
 SIZES = {"all different": (3, 4, 5), "all equal": (4, 4, 4), "one sample": (1, 4, 5)}
@@ -71,7 +71,10 @@ def plain_weights(layer: Plain, sizes: Mapping[str, int], seed: int = 0) -> dict
 def states(layer: Recurrent | Bidirectional, batch: int, seed: int = 1) -> list[NDArray[Any]]:
     rng = np.random.default_rng(seed)
     return [
-        rng.normal(0, 1, (batch, cell.units)) for _, cell in leaves(layer) if isinstance(cell, Cell) for _ in cell.states
+        rng.normal(0, 1, (batch, cell.units))
+        for _, cell in leaves(layer)
+        if isinstance(cell, Cell)
+        for _ in cell.states
     ]
 
 
@@ -92,10 +95,6 @@ def error(found: Any, expected: Any) -> float:
 
 
 def rounding(width: int, units: int, unit: float = 2.0**-53) -> float:
-    """What a run may lose: every step a sum of `width` + `units` products, half an ulp each, over all steps, sixteen-fold
-    for the functions and for two sides that both round."""
+    """What a run may lose: every step a sum of `width` + `units` products, half an ulp each, over all steps,
+    sixteen-fold for the functions and for two sides that both round."""
     return 16 * STEPS * (width + units) * unit
-
-
-def same_bits(a: Portable, b: Portable) -> bool:
-    return a.fingerprints() == b.fingerprints()

@@ -19,9 +19,14 @@ from weight_mapping.spec import Bidirectional, Cell, ConvCell, Recurrent
 
 
 def check(
-    layer: Recurrent | Bidirectional, sizes: tuple[int, int, int], *, mask: Any = None, native: bool = True, steps: int = STEPS,
+    layer: Recurrent | Bidirectional,
+    sizes: tuple[int, int, int],
+    *,
+    mask: Any = None,
+    native: bool = True,
+    steps: int = STEPS,
     start: bool = True,
-) -> None:  # fmt: skip
+) -> None:
     """Outputs and every gradient of a random weighing of them, in float64."""
     batch, width, units = sizes
     rng = np.random.default_rng(7)
@@ -54,7 +59,10 @@ def check(
 @pytest.mark.parametrize("name", CELLS)
 def test_every_cell_agrees_with_the_oracle(name: str, native: bool, sizes: str) -> None:
     layer = Recurrent(
-        cells=(replace(CELLS[name], units=SIZES[sizes][2]),), return_sequences=True, return_state=True, go_backwards=True
+        cells=(replace(CELLS[name], units=SIZES[sizes][2]),),
+        return_sequences=True,
+        return_state=True,
+        go_backwards=True,
     )
     check(layer, SIZES[sizes], native=native)
 
@@ -117,11 +125,18 @@ def test_may_be_masked_takes_our_module() -> None:
 @pytest.mark.parametrize(
     "case",
     [
-        dict(rank=1, kernel_size=(3,), strides=(2,), dilation=(1,), padding="valid"),
-        dict(rank=2, kernel_size=(3, 2), strides=(1, 1), dilation=(2, 1), padding="same"),
-        dict(rank=2, kernel_size=(2, 4), strides=(2, 1), dilation=(1, 1), padding="same", pad_start=True),
-        dict(rank=2, kernel_size=(3, 2), strides=(1, 1), dilation=(1, 1), padding="same", channels_first=True),
-        dict(rank=3, kernel_size=(2, 1, 2), strides=(1, 2, 1), dilation=(1, 1, 1), padding="same"),
+        {"rank": 1, "kernel_size": (3,), "strides": (2,), "dilation": (1,), "padding": "valid"},
+        {"rank": 2, "kernel_size": (3, 2), "strides": (1, 1), "dilation": (2, 1), "padding": "same"},
+        {"rank": 2, "kernel_size": (2, 4), "strides": (2, 1), "dilation": (1, 1), "padding": "same", "pad_start": True},
+        {
+            "rank": 2,
+            "kernel_size": (3, 2),
+            "strides": (1, 1),
+            "dilation": (1, 1),
+            "padding": "same",
+            "channels_first": True,
+        },
+        {"rank": 3, "kernel_size": (2, 1, 2), "strides": (1, 2, 1), "dilation": (1, 1, 1), "padding": "same"},
     ],
     ids=["1D", "2D dilated", "2D start", "2D channels first", "3D"],
 )

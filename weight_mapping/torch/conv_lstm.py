@@ -12,7 +12,11 @@ from weight_mapping.torch.steps import DropoutMasks, Stepped, gate_function, lst
 
 
 def run_conv_lstm(
-    cell: ConvCell, module: nn.Module, x: Tensor, states: list[Tensor] | None, mask: Tensor | None,
+    cell: ConvCell,
+    module: nn.Module,
+    x: Tensor,
+    states: list[Tensor] | None,
+    mask: Tensor | None,
     dropped: DropoutMasks | None,
 ) -> tuple[Tensor, list[Tensor]]:
     p, first = Fused(cell, module), cell.channels_first

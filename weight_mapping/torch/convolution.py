@@ -36,7 +36,12 @@ def kernel_to_front(kernel: Tensor) -> Tensor:
 
 
 def edges(
-    padding: str, sizes: Sequence[int], window: Sequence[int], strides: Sequence[int], dilation: Sequence[int], *,
+    padding: str,
+    sizes: Sequence[int],
+    window: Sequence[int],
+    strides: Sequence[int],
+    dilation: Sequence[int],
+    *,
     pad_start: bool = False,
 ) -> list[tuple[int, int]]:
     """(before, after) for each axis of space; padding is valid, same or causal."""
@@ -65,8 +70,15 @@ def pad(x: Tensor, around: Sequence[tuple[int, int]], value: float = 0.0) -> Ten
 
 
 def convolve(
-    x: Tensor, kernel: Tensor, bias: Tensor | None, *, strides: Sequence[int], padding: str, dilation: Sequence[int],
-    groups: int = 1, pad_start: bool = False,
+    x: Tensor,
+    kernel: Tensor,
+    bias: Tensor | None,
+    *,
+    strides: Sequence[int],
+    padding: str,
+    dilation: Sequence[int],
+    groups: int = 1,
+    pad_start: bool = False,
 ) -> Tensor:
     """`kernel` in PyTorch's order."""
     around = edges(padding, x.shape[2:], kernel.shape[2:], strides, dilation, pad_start=pad_start)
@@ -76,7 +88,13 @@ def convolve(
 
 
 def convolve_transposed(
-    x: Tensor, kernel: Tensor, bias: Tensor | None, *, strides: Sequence[int], padding: str, dilation: Sequence[int],
+    x: Tensor,
+    kernel: Tensor,
+    bias: Tensor | None,
+    *,
+    strides: Sequence[int],
+    padding: str,
+    dilation: Sequence[int],
     output_padding: Sequence[int] | None = None,
 ) -> Tensor:
     """The gradient of a convolution with regard to its input; `kernel` is (in, out, *kernel_size).

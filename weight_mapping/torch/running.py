@@ -16,7 +16,11 @@ from weight_mapping.weights import CellWeights
 
 
 def run_cell(
-    cell: Cell | ConvCell, module: nn.Module, x: Tensor, states: list[Tensor] | None, mask: Tensor | None,
+    cell: Cell | ConvCell,
+    module: nn.Module,
+    x: Tensor,
+    states: list[Tensor] | None,
+    mask: Tensor | None,
     dropped: DropoutMasks | None,
 ) -> tuple[Tensor, list[Tensor]]:
     """The cell over x (T, B, i): every h (T, B, h) and the last states; a mask (T, B) is False where a step doesn't

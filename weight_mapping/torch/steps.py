@@ -169,8 +169,13 @@ def _gru_after(product: Elementwise, a: Elementwise, r: Elementwise, p: Tensor, 
 
 
 def _gru_before(
-    add_pair: AddProduct, add_new: AddProduct, dropped: Tensor | None, a: Elementwise, r: Elementwise,
-    p: Tensor, states: list[Tensor],
+    add_pair: AddProduct,
+    add_new: AddProduct,
+    dropped: Tensor | None,
+    a: Elementwise,
+    r: Elementwise,
+    p: Tensor,
+    states: list[Tensor],
 ) -> Stepped:
     (h,) = states
     units = h.shape[1]
