@@ -164,6 +164,19 @@ def test_sharded_weights_of_keras_3(tmp_path: Path) -> None:
         open_archive(tmp_path)
 
 
+def test_shards_that_keras_itself_wrote(tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+    model = keras.Sequential([keras.Input((4, 3)), keras.layers.LSTM(32), keras.layers.Dense(40, name="last")])
+    model.save_weights(tmp_path / "model.weights.json", max_shard_size=18_000 / 1024**3)
+    assert len(list(tmp_path.glob("*.h5"))) > 1
+    archive = open_archive(tmp_path)
+    assert archive.tree is not None and "last" in archive.names.values()
+    paths = [f"layers/lstm/cell/vars/{n}" for n in range(3)] + [f"layers/dense/vars/{n}" for n in range(2)]
+    assert sorted(archive.tree) == sorted(paths)
+    for path, expected in zip(paths, model.get_weights(), strict=True):
+        assert archive.read(archive.tree[path]).tobytes() == expected.tobytes()
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"hello, I am a text\n", b"\x89HDF\r\n", b"PK\x03\x04", b"{", b"[1]", b"\0" * 4096]
 )
