@@ -44,7 +44,15 @@ def margins(results: Results) -> Markup | None:
             axes.plot([middle], [y], "|", color=COLOURS["card"], markersize=8, markeredgewidth=2)
             axes.plot([values[-1]], [y], "o", color=over, markersize=5)
         axes.axvline(1, color=COLOURS["bad"], linewidth=1.5, linestyle=(0, (4, 3)))
-        axes.annotate("bound", (1, -0.9), color=COLOURS["bad"], ha="right", va="center", xytext=(-5, 0), textcoords="offset points")
+        axes.annotate(
+            "bound",
+            (1, -0.9),
+            color=COLOURS["bad"],
+            ha="right",
+            va="center",
+            xytext=(-5, 0),
+            textcoords="offset points",
+        )
         low, high = min(v[0] for _, v in kept), max(v[-1] for _, v in kept)
         axes.set_xscale("log")
         axes.set_xlim(min(low, 0.1) / 2, max(high, 1) * 2)
@@ -62,14 +70,16 @@ def benchmarks(timings: Sequence[Timing]) -> list[tuple[str, str, Markup]]:
     colours = {name: n % 8 for n, name in enumerate(dict.fromkeys(t.implementation for t in timings))}
     drawn = []
     for n, ((device, task), shapes) in enumerate(panels(timings)):
-        rows = [(shape, [row for row in members if row.median is not None]) for shape, members in shapes]
+        rows = [(shape, [row for row in members if row.time]) for shape, members in shapes]
         rows = [(shape, members) for shape, members in rows if members]
         if rows and sum(1 + len(members) for _, members in rows) <= 3 * _ROWS:
             drawn.append((device, task, _benchmark(f"bench{n}", f"{task} on {device}", rows, colours)))
     return drawn
 
 
-def _benchmark(name: str, title: str, shapes: Sequence[tuple[tuple[int, ...], Sequence[Row]]], colours: dict[str, int]) -> Markup:
+def _benchmark(
+    name: str, title: str, shapes: Sequence[tuple[tuple[int, ...], Sequence[Row]]], colours: dict[str, int]
+) -> Markup:
     words: list[str] = []
     labels: list[tuple[float, str]] = []
     y = 0.0
@@ -83,18 +93,22 @@ def _benchmark(name: str, title: str, shapes: Sequence[tuple[tuple[int, ...], Se
                 textcoords="offset points", ha="right", va="center",
             )  # fmt: skip
             for row in members:
+                if row.time is None:
+                    continue
                 y += 1
                 colour = COLOURS[f"s{colours[row.timing.implementation]}"]
-                axes.plot([row.low, row.high], [y, y], color=colour, linewidth=5, solid_capstyle="butt", alpha=0.45)
-                axes.plot([row.median], [y], "o", color=colour, markersize=6)
+                axes.plot(
+                    [row.time.low, row.time.high], [y, y], color=colour, linewidth=5, solid_capstyle="butt", alpha=0.45
+                )
+                axes.plot([row.time.median], [y], "o", color=colour, markersize=6)
                 axes.annotate(
-                    duration(row.median), (row.high or 0, y), xytext=(7, 0), textcoords="offset points", va="center", fontsize=10,
+                    duration(row.time.median), (row.time.high, y), xytext=(7, 0), textcoords="offset points", va="center", fontsize=10,
                     color=COLOURS["muted"],
                 )  # fmt: skip
                 labels.append((y, slot(len(words))))
                 words.append(shown(row.timing.implementation, 30))
             y += 1.6
-        values = [v for _, members in shapes for row in members for v in (row.low, row.high) if v]
+        values = [v for _, members in shapes for row in members if row.time for v in (row.time.low, row.time.high)]
         axes.set_xscale("log")
         axes.set_xlim(min(values) / 1.5, max(values) * 2)
         _rows(axes, int(y), top=-0.8)
@@ -102,7 +116,8 @@ def _benchmark(name: str, title: str, shapes: Sequence[tuple[tuple[int, ...], Se
         _log_ticks(axes, duration)
         axes.set_xlabel("time a call, median and 95 % interval")
     said = "; ".join(
-        f"{'×'.join(map(str, shape))}: " + ", ".join(f"{shown(r.timing.implementation, 30)} {duration(r.median)}" for r in members)
+        f"{'×'.join(map(str, shape))}: "
+        + ", ".join(f"{shown(r.timing.implementation, 30)} {duration(r.time.median)}" for r in members if r.time)
         for shape, members in shapes
     )
     return inline(drawing, f"{shown(title, 60)}. {said}", name, words)

@@ -15,7 +15,9 @@ _LEFT, _BOTTOM, _TOP, _RIGHT = 44, 16, 8, 4
 _POINTS = 120
 
 
-def lines(title: str, series: Mapping[str, Sequence[float]], backends: Sequence[str], unit: str, step: str = "step") -> Markup:
+def lines(
+    title: str, series: Mapping[str, Sequence[float]], backends: Sequence[str], unit: str, step: str = "step"
+) -> Markup:
     """A drawing of `series` by backend; values that are no numbers are gaps with a cross at the top."""
     shortened = {name: shorten(values) for name, values in series.items() if values}
     top, bottom = _range(shortened)

@@ -102,3 +102,22 @@ def nearness(margin: float | None) -> str:
     if not margin >= 1:
         return "over"
     return "near" if margin < 2 else "fair" if margin < 10 else "far"
+
+
+def reasons(case: Case) -> dict[str, str]:
+    """A letter for each reason that the case's bounds have: a table's cell shows the letter, a line below the reason."""
+    distinct = dict.fromkeys(a.reason for a in case.agreements if a.reason)
+    return {reason: _letter(n) for n, reason in enumerate(distinct)}
+
+
+def _letter(n: int) -> str:
+    return chr(ord("a") + n) if n < 26 else _letter(n // 26 - 1) + _letter(n % 26)
+
+
+def gates(case: Case) -> dict[str, dict[str, Sequence[float]]]:
+    """The errors by gate the other way round: for each gate letter the curve of each backend."""
+    found: dict[str, dict[str, Sequence[float]]] = {}
+    for backend, by_gate in case.error_by_gate.items():
+        for letter, values in by_gate.items():
+            found.setdefault(letter, {})[backend] = values
+    return found

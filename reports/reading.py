@@ -46,7 +46,9 @@ def check(value: object, declared: Any, where: str) -> None:
         for field in fields(declared):
             check(getattr(value, field.name), hints[field.name], f"{where}.{field.name}")
     elif declared is float:
-        _demand(isinstance(value, int | float) and not isinstance(value, bool) and _small(value), value, declared, where)
+        _demand(
+            isinstance(value, int | float) and not isinstance(value, bool) and _small(value), value, declared, where
+        )
     elif declared is int:
         _demand(isinstance(value, int) and not isinstance(value, bool), value, declared, where)
     else:

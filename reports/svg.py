@@ -20,7 +20,9 @@ from reports.text import shown
 
 COLOURS: Mapping[str, str] = {
     name: f"#0000{n:02x}"
-    for n, name in enumerate(["ink", "muted", "line", "card", "bad", *(f"s{k}" for k in range(8)), *(f"q{k}" for k in range(8))], 1)
+    for n, name in enumerate(
+        ["ink", "muted", "line", "card", "bad", *(f"s{k}" for k in range(8)), *(f"q{k}" for k in range(8))], 1
+    )
 }
 """The page's colours by name, each as the placeholder under which matplotlib knows it."""
 SETTINGS = {

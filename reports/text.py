@@ -98,7 +98,9 @@ def flat(value: object) -> list[tuple[str, str]]:
 
 def columns(rows: Any) -> tuple[list[str], list[list[str]]]:
     """A list of mappings as a table: the union of their keys, and a row of texts for each."""
-    mappings = [row if isinstance(row, Mapping) else {"value": row} for row in rows] if isinstance(rows, list | tuple) else []
+    mappings = (
+        [row if isinstance(row, Mapping) else {"value": row} for row in rows] if isinstance(rows, list | tuple) else []
+    )
     names = list(dict.fromkeys(str(key) for row in mappings for key in row))
     return names, [[cell(row.get(name, "")) for name in names] for row in mappings]
 

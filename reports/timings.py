@@ -1,4 +1,4 @@
-"""Medians with their intervals, and what may be said about two of them."""
+"""The benchmark's rows: medians with their intervals, and what may be said about two implementations at one shape."""
 
 from __future__ import annotations
 
@@ -7,82 +7,75 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from harness.intervals import Interval, in_words, median_interval, paired_ratio, unpaired_ratio
 from harness.results import Timing
 
-CONFIDENCE = 0.95
-Group = tuple[str, str, tuple[int, ...]]
+Shape = tuple[int, ...]
+Group = tuple[str, str, Shape]
+"""Device, task, shape."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One implementation at one shape: median and interval in seconds, None where not measured."""
+    """One implementation at one shape. `time` in seconds, None where not measured; `ratio`: how many times as fast as
+    the first implementation of the group, None for that one itself."""
 
     timing: Timing
-    median: float | None
-    low: float | None
-    high: float | None
-    ratio: float | None
-    """The median over the first implementation's of the same shape; below 1 it is faster."""
-    verdict: str
+    time: Interval | None
+    ratio: Interval | None = None
 
+    @property
+    def words(self) -> str:
+        """What may be said of it against the first implementation."""
+        if self.time is None:
+            return "not measured"
+        return in_words(self.ratio) if self.ratio else "the measure"
 
-def median(values: Sequence[float]) -> float:
-    """The middle value, or the mean of the middle two."""
-    ordered = sorted(values)
-    half = len(ordered) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
-
-
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """The order statistics between which the median lies with at least 95 % confidence, whatever the distribution.
-
-    Of n independent rounds the number below the median is binomial (n, 1/2); fewer than six can't reach 95 %, and
-    there the whole range is given."""
-    ordered, tail, k = sorted(values), 0.0, 0
-    while k < len(ordered) // 2:
-        tail += math.comb(len(ordered), k) / 2 ** len(ordered)
-        if 2 * tail > 1 - CONFIDENCE:
-            break
-        k += 1
-    k = max(k, 1)
-    return ordered[k - 1], ordered[len(ordered) - k]
-
-
-def usable(timing: Timing) -> bool:
-    """Whether it was measured, and every round took a finite time."""
-    return bool(timing.seconds) and all(math.isfinite(s) and s > 0 for s in timing.seconds)
+    @property
+    def kind(self) -> str:
+        """faster, slower, even (not significant), or none."""
+        if self.ratio is None:
+            return "none"
+        return ("faster" if self.ratio.median > 1 else "slower") if self.ratio.significant() else "even"
 
 
 def tables(timings: Sequence[Timing]) -> list[tuple[Group, list[Row]]]:
-    """The rows of each (device, task, shape), in the order in which they came."""
+    """The rows of each device, task and shape, in the order in which they came."""
     order: dict[Group, list[Timing]] = {}
     for timing in timings:
         order.setdefault((timing.device, timing.task, tuple(timing.shape)), []).append(timing)
     return [(group, _rows(members)) for group, members in order.items()]
 
 
-def panels(timings: Sequence[Timing]) -> list[tuple[tuple[str, str], list[tuple[tuple[int, ...], list[Row]]]]]:
+def panels(timings: Sequence[Timing]) -> list[tuple[tuple[str, str], list[tuple[Shape, list[Row]]]]]:
     """`tables` by device and task: one drawing each."""
     ordered = sorted(tables(timings), key=lambda item: item[0][:2])
     return [
-        (key, [(group[2], rows) for group, rows in items]) for key, items in groupby(ordered, key=lambda item: item[0][:2])
+        (key, [(group[2], rows) for group, rows in items])
+        for key, items in groupby(ordered, key=lambda item: item[0][:2])
     ]
 
 
+def ratio(new: Timing, old: Timing, *, paired: bool) -> Interval | None:
+    """How many times as fast `new` is; None unless both were measured."""
+    if not (_usable(new) and _usable(old)):
+        return None
+    side_by_side = paired and len(new.seconds) == len(old.seconds)
+    return (paired_ratio if side_by_side else unpaired_ratio)(new.seconds, old.seconds)
+
+
 def _rows(timings: Sequence[Timing]) -> list[Row]:
-    first = _row(timings[0], None)
-    return [first, *(_row(timing, first) for timing in timings[1:])]
+    first = next((t for t in timings if _usable(t)), timings[0])
+    return [
+        Row(
+            timing=t,
+            time=median_interval(t.seconds) if _usable(t) else None,
+            ratio=None if t is first else ratio(t, first, paired=True),
+        )
+        for t in timings
+    ]
 
 
-def _row(timing: Timing, first: Row | None) -> Row:
-    if not usable(timing):
-        return Row(timing=timing, median=None, low=None, high=None, ratio=None, verdict="not measured")
-    middle, (low, high) = median(timing.seconds), interval(timing.seconds)
-    if first is None:
-        return Row(timing=timing, median=middle, low=low, high=high, ratio=1.0, verdict="the measure")
-    if first.median is None or first.low is None or first.high is None:
-        return Row(timing=timing, median=middle, low=low, high=high, ratio=None, verdict="nothing to compare with")
-    apart = low > first.high or high < first.low
-    ratio = middle / first.median
-    verdict = ("slower" if ratio > 1 else "faster") if apart else "not significant"
-    return Row(timing=timing, median=middle, low=low, high=high, ratio=ratio, verdict=verdict)
+def _usable(timing: Timing) -> bool:
+    """Whether it was measured, and every round took a finite time."""
+    return bool(timing.seconds) and all(math.isfinite(s) and s > 0 for s in timing.seconds)

@@ -1,0 +1,50 @@
+"""`lstm-parity report`: the page of a results.json, or what changed between two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.results import Results, write_text
+from weight_mapping.errors import DamagedFile, printable
+
+
+@click.command("report")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The page.  [default: report.html beside the results; with two files none]")
+def command(files: tuple[Path, ...], output: Path | None) -> int:
+    """Render RESULTS.json again; with OLD.json and NEW.json, say what changed.
+
+    Exits with 1 where the results do not hold, or where something got worse."""
+    from reports import render
+    from reports.changes import changes
+
+    if len(files) > 2:
+        raise click.UsageError("one results.json to render, or two to compare")
+    results = [_read(path) for path in files]
+    if len(results) == 1:
+        path = output or files[0].parent / "report.html"
+        write_text(path, render.page(results[0]))
+        click.echo(printable(path))
+        return int(results[0].verdict != "holds")
+    old, new = results
+    found = changes(old, new)
+    for change in found:
+        mark = "!" if change.worse else " "
+        click.echo(printable(f"{mark} {change.part}: {change.what}: {change.before} -> {change.after}").replace("\n", " "))
+    worse = sum(change.worse for change in found)
+    click.echo(f"{len(found)} differences, {worse} for the worse" if found else "no difference")
+    if output:
+        write_text(output, render.page(new, since=old))
+        click.echo(printable(output))
+    return int(worse > 0)
+
+
+def _read(path: Path) -> Results:
+    from reports.reading import read
+
+    try:
+        return read(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DamagedFile("no results of this program", where=str(path), found=str(error)) from error

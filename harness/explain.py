@@ -1,0 +1,209 @@
+"""What `units` configures: a layer's shapes, counts and equations as plain data, for the terminal and the page alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from harness import scalar_copies
+from weight_mapping.spec import (
+    Bidirectional,
+    Cell,
+    Layer,
+    ModelSpec,
+    Path,
+    Recurrent,
+    TimeDistributed,
+    parameter_formula,
+    parts,
+)
+from weight_mapping.weights import BIAS_PARTS, Portable
+
+CLASS = {"lstm": "LSTM", "gru": "GRU", "rnn": "SimpleRNN"}
+NATIVE = {"lstm": "nn.LSTM", "gru": "nn.GRU", "rnn": "nn.RNN"}
+GATE_NAMES: Mapping[str, Mapping[str, str]] = {
+    "lstm": {"i": "input gate", "f": "forget gate", "c": "candidate g", "o": "output gate"},
+    "gru": {"z": "update gate", "r": "reset gate", "n": "candidate"},
+    "rnn": {"n": "new state"},
+}
+_UPDATE = {
+    "lstm": ("c' = f * c + i * g", "h' = o * {activation}(c')"),
+    "gru": ("h' = z * h + (1 - z) * n",),
+    "rnn": ("h' = n",),
+}
+Shape = list[int]
+
+
+def usual(kind: str, units: int, input_size: int) -> Cell:
+    """The cell that Keras builds by default today: a GRU has reset_after and so two biases."""
+    bias = "split" if kind == "gru" else "single"
+    return Cell(kind=kind, units=units, input_size=input_size, bias=bias, reset_after=kind == "gru")  # type: ignore[arg-type]
+
+
+def explain(cell: Cell, *, batch: int, time: int, layer: Recurrent | None = None, name: str = "") -> dict[str, Any]:
+    """Everything about one cell of known input width, as JSON holds it. `layer`: how this one is really run."""
+    units, gates = cell.units, len(cell.gates)
+    inputs = cell.input_size or 1
+    return {
+        "name": name,
+        "call": f"{CLASS[cell.kind]}({units})",
+        "kind": cell.kind,
+        "units": units,
+        "input_size": inputs,
+        "batch": batch,
+        "time": time,
+        "answer": _answer(cell, time),
+        "gates": [_gate(cell, n, letter) for n, letter in enumerate(cell.gates)],
+        "update": [line.format(activation=cell.activation) for line in _UPDATE[cell.kind]],
+        "arrays": _arrays(cell, gates, units, inputs),
+        "formula": parameter_formula(cell),
+        "parameters": gates * units * (inputs + units + BIAS_PARTS[cell.bias]),
+        "pytorch": _pytorch(cell, gates, units, inputs),
+        "steps": _steps(cell, batch, time),
+        "returns": list(_returns(cell, batch, time, layer)),
+        "copies": asdict(scalar_copies.measure(cell)),
+    }
+
+
+def model(portable: Portable, *, batch: int, time: int) -> list[dict[str, Any]]:
+    """`explain` for every recurrent cell of a model, in the order of its layers; a ConvLSTM's is left out."""
+    found = []
+    for path, cell, layer in recurrent_cells(portable.spec):
+        width = cell.input_size or getattr(portable.weights.get(path), "input_size", None)
+        found.append(explain(replace(cell, input_size=width), batch=batch, time=time, layer=layer, name="/".join(path)))
+    return found
+
+
+def recurrent_cells(layer: Layer, path: Path = ()) -> Iterator[tuple[Path, Cell, Recurrent]]:
+    """Every recurrent cell of a layer, with its path and the layer that runs it."""
+    if isinstance(layer, Recurrent):
+        cells = [((*path, str(n)), cell) for n, cell in enumerate(layer.cells)]
+        yield from ((place, cell, layer) for place, cell in cells if isinstance(cell, Cell))
+    elif isinstance(layer, Bidirectional | TimeDistributed | ModelSpec):
+        for name, part in parts(layer):
+            yield from recurrent_cells(part, (*path, name))  # type: ignore[arg-type]
+
+
+def _answer(cell: Cell, time: int) -> list[str]:
+    n, whole = cell.units, "the state h" if cell.kind != "lstm" else "the cell state c, the output h"
+    return [
+        f"units={n} is a width: {whole} and each gate are vectors of {n} numbers, all of one width, for each sample.",
+        f"It is not the number of time steps: one cell, with one set of weights, is applied to all {time} steps.",
+        f"It is not tied to the input: {cell.input_size or 1} features come in, {n} numbers come out.",
+        f"It is not a number of separate cells: each of the {n} units sees the past of all {n} through recurrent_kernel.",
+    ]
+
+
+def _gate(cell: Cell, n: int, letter: str) -> dict[str, Any]:
+    units = cell.units
+    function = cell.activation if letter in "cn" else cell.recurrent_activation
+    symbol = "g" if letter == "c" else letter  # in the equations c is the cell state
+    past = f"h U_{letter}"
+    if cell.kind == "gru" and letter == "n":
+        past = "r * (h U_n + v_n)" if cell.reset_after else "(r * h) U_n"
+    bias = "" if cell.bias == "none" else f" + b_{letter}"
+    if cell.bias == "split" and letter != "n":
+        bias += f" + v_{letter}"
+    return {
+        "letter": letter,
+        "name": GATE_NAMES[cell.kind][letter],
+        "columns": [n * units, (n + 1) * units],
+        "equation": f"{symbol} = {function}(x W_{letter} + {past}{bias})",
+    }
+
+
+def _arrays(cell: Cell, gates: int, units: int, inputs: int) -> list[dict[str, Any]]:
+    block = f"{gates} blocks, one a gate" if gates > 1 else "one block"
+    found = [
+        _array("kernel", [inputs, gates * units], [inputs, units], f"W, from the input x to the gates: {block}"),
+        _array("recurrent_kernel", [units, gates * units], [units, units], f"U, from the past h to the gates: {block}"),
+    ]
+    if cell.bias == "single":
+        found.append(_array("bias", [gates * units], [units], "b, added in each gate"))
+    elif cell.bias == "split":
+        found.append(
+            _array("bias", [2, gates * units], [2, units], "b beside the input, v beside the past (reset_after)")
+        )
+    return found
+
+
+def _array(name: str, shape: Shape, by_gate: Shape, meaning: str) -> dict[str, Any]:
+    return {"name": name, "shape": shape, "by_gate": by_gate, "numbers": _product(shape), "meaning": meaning}
+
+
+def _pytorch(cell: Cell, gates: int, units: int, inputs: int) -> dict[str, Any]:
+    """The same cell in PyTorch: rows for columns, and always two biases."""
+    rows = [
+        {"name": "weight_ih_l0", "shape": [gates * units, inputs], "source": "kernel, transposed"},
+        {"name": "weight_hh_l0", "shape": [gates * units, units], "source": "recurrent_kernel, transposed"},
+    ]
+    second = "the second row of bias" if cell.bias == "split" else "zeros: Keras has no second bias"
+    if cell.bias != "none":
+        rows.append(
+            {
+                "name": "bias_ih_l0",
+                "shape": [gates * units],
+                "source": "bias" if cell.bias == "single" else "the first row of bias",
+            }
+        )
+        rows.append({"name": "bias_hh_l0", "shape": [gates * units], "source": second})
+    native = str(cell.activation) == "tanh" and str(cell.recurrent_activation) == "sigmoid"
+    native = native and (cell.kind != "gru" or cell.reset_after)
+    return {
+        "call": f"{NATIVE[cell.kind]}({inputs}, {units})"
+        if native
+        else f"a module of its own: {NATIVE[cell.kind]} lacks this cell",
+        "order": _ORDER[cell.kind],
+        "arrays": rows,
+        "parameters": sum(_product(row["shape"]) for row in rows),
+    }
+
+
+_ORDER = {
+    "lstm": "Gates in the order i f c o, as in Keras; PyTorch's documents call c g.",
+    "gru": "Gates in the order r z n, where Keras has z r n.",
+    "rnn": "One block.",
+}
+
+
+def _steps(cell: Cell, batch: int, time: int) -> list[dict[str, Any]]:
+    units = cell.units
+    return [
+        {"name": "x", "shape": [batch, time, cell.input_size or 1], "meaning": "the input: batch, time, features"},
+        {
+            "name": "x at one step",
+            "shape": [batch, cell.input_size or 1],
+            "meaning": f"the cell is applied {time} times",
+        },
+        {"name": "each gate", "shape": [batch, units], "meaning": ", ".join(GATE_NAMES[cell.kind].values())},
+        *({"name": f"state {s}", "shape": [batch, units], "meaning": _STATES[s]} for s in cell.states),
+    ]
+
+
+_STATES = {
+    "h": "the output, handed to the next step and to the next layer",
+    "c": "the memory, handed to the next step only",
+}
+
+
+def _returns(cell: Cell, batch: int, time: int, layer: Recurrent | None) -> Iterator[dict[str, Any]]:
+    """What comes out for each of the four ways to ask, the layer's own way marked."""
+    units = cell.units
+    for sequences in (False, True):
+        for state in (False, True):
+            first = (
+                [f"h at all {time} steps", [batch, time, units]]
+                if sequences
+                else ["h at the last step", [batch, units]]
+            )
+            states: Sequence[list[Any]] = [[f"state {s}", [batch, units]] for s in cell.states] if state else []
+            own = layer is not None and (layer.return_sequences, layer.return_state) == (sequences, state)
+            yield {"return_sequences": sequences, "return_state": state, "outputs": [first, *states], "own": own}
+
+
+def _product(shape: Shape) -> int:
+    number = 1
+    for size in shape:
+        number *= size
+    return number

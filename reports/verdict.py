@@ -1,0 +1,174 @@
+"""The answer in one sentence, and what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.results import CHAOTIC, FAILS, HOLDS, NOT_MEASURED, Results
+from reports.matrix import need
+from reports.text import count, shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """`kind`: holds, fails, or open where nothing was judged. `sentence` is the headline, `because` what it rests on."""
+
+    kind: str
+    sentence: str
+    because: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """One backend's comparisons: how many, how many failed, and the least margin."""
+
+    backend: str
+    comparisons: int
+    failed: int
+    margin: float | None
+
+
+def verdict(results: Results) -> Verdict:
+    """The headline of the page."""
+    wrong = _wrong(results)
+    if wrong or results.verdict == FAILS:
+        return Verdict(
+            kind="fails",
+            sentence=f"Does not hold: {wrong[0]}." if wrong else "Does not hold.",
+            because=tuple(wrong[1:]),
+        )
+    return _SENTENCES.get(results.kind, _verify)(results)
+
+
+def tallies(results: Results) -> list[Tally]:
+    """The comparisons by backend, in the order in which they first come."""
+    found: dict[str, list[Any]] = {}
+    for case in results.cases:
+        for agreement in case.agreements:
+            if agreement.verdict != NOT_MEASURED:
+                found.setdefault(agreement.backend, []).append(agreement)
+    return [
+        Tally(
+            backend=backend,
+            comparisons=len(agreements),
+            failed=sum(a.verdict == FAILS for a in agreements),
+            margin=min(agreements, key=need).margin,
+        )
+        for backend, agreements in found.items()
+    ]
+
+
+def left_out(results: Results) -> list[tuple[str, str]]:
+    """What was not measured, and why: what the run says, what single checks say, and cases that should be there."""
+    lines = list(results.not_measured.items())
+    reasons: dict[tuple[str, str], int] = {}
+    for case in results.cases:
+        for a in case.agreements:
+            if a.verdict == NOT_MEASURED:
+                key = (f"{a.check}, {a.backend}", a.reason)
+                reasons[key] = reasons.get(key, 0) + 1
+    lines += [(f"{what} ({count(n, 'case')})", why) for (what, why), n in reasons.items()]
+    lines += [(case, "planned, and missing from the results") for case in results.missing]
+    return lines
+
+
+def _wrong(results: Results) -> list[str]:
+    failing = sum(case.verdict == FAILS for case in results.cases)
+    missed = sum(not m.caught for m in results.mutants)
+    wrong_times = sum(t.agrees is False for t in results.timings)
+    proof = results.port.get("proof")
+    said = proof.get("verdict") if isinstance(proof, Mapping) else None
+    lines = []
+    if failing:
+        lines.append(
+            f"{failing:,} of {count(len(results.cases), 'case')} {'differs' if failing == 1 else 'differ'} by more than rounding explains"
+        )
+    if results.missing:
+        lines.append(
+            f"{count(len(results.missing), 'planned case')} {'is' if len(results.missing) == 1 else 'are'} missing"
+        )
+    if missed:
+        lines.append(f"{count(missed, 'deliberately wrong port')} went unnoticed, so the checks prove too little")
+    if wrong_times:
+        lines.append(f"{count(wrong_times, 'timed implementation')} gave a wrong answer")
+    if said == FAILS:
+        lines.append("the ported module's outputs are not those of the file")
+    return lines
+
+
+def _verify(results: Results) -> Verdict:
+    if not results.cases:
+        return Verdict(kind="open", sentence="Nothing was compared.", because=("These results hold no case.",))
+    measured = sum(a.verdict != NOT_MEASURED for case in results.cases for a in case.agreements)
+    chaotic = sum(case.verdict == CHAOTIC for case in results.cases)
+    because = [
+        f"{count(measured, 'comparison')} in {count(len(results.cases), 'case')}, each error within the bound that rounding explains."
+    ]
+    if chaotic:
+        because.append(
+            f"{count(chaotic, 'case')} so sensitive that two correct programs part ways: labelled chaotic, neither passed nor failed."
+        )
+    if results.mutants:
+        because.append(
+            f"All {count(len(results.mutants), 'deliberately wrong port')} were caught, so the checks can fail."
+        )
+    names = [t.backend for t in tallies(results)]
+    who = (
+        f"{', '.join(shown(n, 40) for n in names[:-1])} and {shown(names[-1], 40)} compute"
+        if len(names) > 1
+        else "Both sides compute"
+    )
+    return Verdict(kind="holds", sentence=f"It holds: {who} the same.", because=tuple(because))
+
+
+def _port(results: Results) -> Verdict:
+    proof = results.port.get("proof")
+    proved = bool(results.cases) or (isinstance(proof, Mapping) and proof.get("verdict") == HOLDS)
+    file = shown(results.port.get("file", "the file"), 120)
+    layers = results.port.get("layers")
+    because = (
+        [f"{count(len(layers), 'layer')} read from {file}."]
+        if isinstance(layers, list | tuple)
+        else [f"Read from {file}."]
+    )
+    if proved:
+        return Verdict(
+            kind="holds",
+            sentence="It holds: the PyTorch module computes what the Keras file says.",
+            because=tuple(because),
+        )
+    return Verdict(kind="open", sentence="The file was ported; its proof was not judged here.", because=tuple(because))
+
+
+def _bench(results: Results) -> Verdict:
+    timed = [t for t in results.timings if t.seconds]
+    if not timed:
+        return Verdict(kind="open", sentence="Nothing was timed.", because=())
+    names = len({t.implementation for t in timed})
+    shapes = len({tuple(t.shape) for t in timed})
+    judged = all(t.agrees for t in timed)
+    because = (
+        ("Every answer agreed with the float64 oracle's, before and after timing.",)
+        if judged
+        else ("Not every answer was held against another's.",)
+    )
+    return Verdict(
+        kind="holds" if judged else "open",
+        sentence=f"{count(names, 'implementation')} timed at {count(shapes, 'shape')}.",
+        because=because,
+    )
+
+
+def _explain(results: Results) -> Verdict:
+    layers = results.explanation.get("layers")
+    first = layers[0] if isinstance(layers, list | tuple) and layers and isinstance(layers[0], Mapping) else {}
+    if first and len(layers or ()) == 1:
+        sentence = f"What {shown(first.get('call', 'a recurrent layer'), 60)} configures"
+    else:
+        sentence = "What the recurrent layers of this file configure"
+    return Verdict(kind="open", sentence=sentence, because=())
+
+
+_SENTENCES = {"verify": _verify, "port": _port, "bench": _bench, "explain": _explain}
