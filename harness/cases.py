@@ -174,7 +174,7 @@ def _penalties() -> Iterator[Row]:
             arguments = {f"{part}_regularizer": _STRENGTH[name]}
             title = f"{part}_regularizer={name}: its share of the loss and of a training step"
             yield _lstm(f"{part}_regularizer/{name}", title, arguments=arguments, sizes=DIFFERENT)
-    title = "activity_regularizer=l2: of every output; Keras 2 divides it by the batch size"
+    title = "activity_regularizer=l2: of every output, the mean over the batch"
     arguments = {"activity_regularizer": _STRENGTH["l2"]}
     yield _lstm("activity_regularizer/l2", title, arguments=arguments, sizes=DIFFERENT)
     for part in ("kernel", "recurrent", "bias"):
@@ -221,9 +221,10 @@ def _dropouts() -> Iterator[Row]:
         "recurrent_dropout/with dropout": {"dropout": 0.25, "recurrent_dropout": 0.5, "dropout_per_gate": True},
     }.items():
         given = ", ".join(f"{k}={v}" for k, v in options.items() if k != "dropout_per_gate")
-        yield _lstm(
-            name, f"{given}: the same masks in all, and masks of each's own", layer=run(cell("lstm", **options))
-        )
+        # tf_keras' fast path takes one mask for all gates whatever `implementation` says; an unrolled layer leaves it.
+        arguments = {"unroll": True} if name == "dropout/implementation 1" else {}
+        title = f"{given}: the same masks in all, and masks of each's own"
+        yield _lstm(name, title, layer=run(cell("lstm", **options)), arguments=arguments)
 
 
 def _scalars() -> Iterator[Row]:

@@ -38,13 +38,13 @@ class Expected:
 
     outputs: Arrays
     gradients: Arrays
-    losses: Mapping[int | None, Arrays]
-    """What training gives, by the generation of Keras whose rules hold."""
+    trained: Arrays
+    """The losses, and the weights after the last training step."""
     steps: Mapping[Path, tuple[Float, list[Float], Arrays]]
     """By cell: x, states, and what one step makes of them."""
     output_limits: Mapping[str, Mapping[str, Limit]]
     gradient_limits: Mapping[str, Mapping[str, Limit]]
-    training_limits: Mapping[str, Limit]
+    training_limits: Mapping[str, Mapping[str, Limit]]
     step_limits: Mapping[Path, Mapping[str, Mapping[str, Limit]]]
 
 
@@ -72,25 +72,21 @@ def expect(problem: Problem) -> Expected:
         return {**found.outputs, **found.gradients}
 
     factors = amplification(problem, again, whole)
-    losses = {k: OracleSubject(problem, k).train(descent.STEPS) for k in _rules(problem)}
-    trained = amplification(problem, lambda p: OracleSubject(p).train(descent.STEPS), losses[None])
+    trained = OracleSubject(problem).train(descent.STEPS)
+    training_factors = amplification(problem, lambda p: OracleSubject(p).train(descent.STEPS), trained)
     steps = {path: _one_step(problem, path) for path, _ in problem.cells()}
     return Expected(
         outputs=answer.outputs,
         gradients=answer.gradients,
-        losses=losses,
+        trained=trained,
         steps=steps,
         output_limits={d: limits(problem, {n: factors[n] for n in answer.outputs}, d) for d in DTYPES},
         gradient_limits={
             d: limits(problem, {n: factors[n] for n in answer.gradients}, d, backward=True) for d in DTYPES
         },
-        training_limits=limits(problem, trained, "float64", backward=True),
+        training_limits={d: limits(problem, training_factors, d, backward=True) for d in DTYPES},
         step_limits={path: _step_limits(problem, path, *steps[path]) for path in steps},
     )
-
-
-def _rules(problem: Problem) -> tuple[int | None, ...]:
-    return (None, 2) if problem.arguments.get("activity_regularizer") else (None,)
 
 
 def _one_step(problem: Problem, path: Path) -> tuple[Float, list[Float], Arrays]:
@@ -163,18 +159,19 @@ def _measure(case: Case, problem: Problem, expected: Expected, backend: Backend,
     for dtype in DTYPES:
         subject = backend.build(problem, dtype)
         answer = subject.answer()
-        yield agreement(
-            "outputs", backend.name, expected.outputs, answer.outputs, expected.output_limits[dtype], dtype=dtype
-        )
+        bounds = _granted(expected.output_limits, dtype, problem, backend)
+        yield agreement("outputs", backend.name, expected.outputs, answer.outputs, bounds, dtype=dtype)
+        bounds = _granted(expected.gradient_limits, dtype, problem, backend)
         for part, names in _parts(expected.gradients).items():
-            yield agreement(
-                f"gradient {part}", backend.name, {n: expected.gradients[n] for n in names},
-                {n: a for n, a in answer.gradients.items() if _part(n) == part}, expected.gradient_limits[dtype],
-                dtype=dtype, kind=kind,
-            )  # fmt: skip
+            reference = {n: expected.gradients[n] for n in names}
+            found = {n: a for n, a in answer.gradients.items() if _part(n) == part}
+            yield agreement(f"gradient {part}", backend.name, reference, found, bounds, dtype=dtype, kind=kind)
         yield from _steps(problem, expected, backend, subject, dtype, drawn)
         if dtype == "float64":
-            yield _training(expected, backend, subject, kind, drawn)
+            bounds = _granted(expected.training_limits, dtype, problem, backend)
+            walked = subject.train(descent.STEPS)
+            drawn.training[backend.name] = tuple(float(loss) for loss in walked["losses"])
+            yield agreement("training", backend.name, expected.trained, walked, bounds, dtype=dtype, kind=kind)
             yield from _without_dropout(problem, backend)
         else:
             drawn.over_time[backend.name] = _error_over_time(problem, expected.outputs, answer.outputs)
@@ -182,6 +179,18 @@ def _measure(case: Case, problem: Problem, expected: Expected, backend: Backend,
         yield scalars(problem, expected.outputs, expected.output_limits["float64"], backend, case.row.weights)
     if problem.dropout and case.regime == "different":
         yield sampled(problem, backend)
+
+
+def _granted(
+    bounds: Mapping[str, Mapping[str, Limit]], dtype: str, problem: Problem, backend: Backend
+) -> Mapping[str, Limit]:
+    """The bounds of this dtype; those of float32 where the backend holds an activation's constants in float32."""
+    names = {a.name for _, cell in problem.cells() for a in (cell.activation, cell.recurrent_activation)}
+    coarse = sorted(names & backend.float32_constants)
+    if not coarse or dtype == "float32":
+        return bounds[dtype]
+    why = f"; {backend.name} holds the constants of {', '.join(coarse)} in float32, whatever it computes in"
+    return {name: replace(limit, reason=limit.reason + why) for name, limit in bounds["float32"].items()}
 
 
 def _parts(gradients: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -206,7 +215,8 @@ def _steps(
         # PyTorch's own modules show no gates: there the states alone are held to the reference.
         shown = {n: a for n, a in reference.items() if n in found or n in cell.states}
         where = "" if len(expected.steps) == 1 else f" of {'/'.join(path)}"
-        yield agreement(f"one step{where}", backend.name, shown, found, expected.step_limits[path][dtype], dtype=dtype)
+        bounds = _granted(expected.step_limits[path], dtype, problem, backend)
+        yield agreement(f"one step{where}", backend.name, shown, found, bounds, dtype=dtype)
         if dtype == "float32" and not where and "gate i" in found:
             drawn.by_gate[backend.name] = {
                 letter: _by_step(reference[f"gate {letter}"], found[f"gate {letter}"], problem) for letter in cell.gates
@@ -229,13 +239,6 @@ def _error_over_time(problem: Problem, reference: Arrays, found: Arrays) -> tupl
     scale = float(np.abs(reference[name]).max()) or 1.0
     axes = (1, 2) if problem.runner.time_major else (0, 2)
     return tuple(float(e) for e in apart.max(axes) / scale / UNIT["float32"])
-
-
-def _training(expected: Expected, backend: Backend, subject: Subject, kind: str, drawn: _Drawn) -> Agreement:
-    walked = subject.train(descent.STEPS)
-    drawn.training[backend.name] = tuple(float(loss) for loss in walked["losses"])
-    reference = expected.losses.get(backend.keras, expected.losses[None])
-    return agreement("training", backend.name, reference, walked, expected.training_limits, dtype="float64", kind=kind)
 
 
 def _without_dropout(problem: Problem, backend: Backend) -> Iterator[Agreement]:

@@ -28,9 +28,9 @@ def initial_biases(
     fresh: dict[Path, CellWeights] | None = None
     found: list[Agreement] = []
     for backend in backends:
-        if backend.keras is None:
+        drawn = backend.fresh(problem)
+        if drawn is None:
             continue
-        drawn: dict[Path, CellWeights] = backend.fresh(problem)  # type: ignore[attr-defined]
         fresh = fresh or {path: _double(weights) for path, weights in drawn.items()}
         if "bias_initializer" in problem.arguments:
             found.append(_initial_bias(problem, backend, drawn[("0",)]))
@@ -115,12 +115,12 @@ def sampled(problem: Problem, backend: Backend) -> Agreement:
         initial_state=tuple(np.repeat(s[:1], ROWS, 0) for s in problem.initial_state),
         dropout={},
     )
-    rng = np.random.default_rng(0)
-    masks = {
-        path: _masks(rng, cell, problem.dropout[path]) for path, cell in problem.cells() if path in problem.dropout
-    }
+    subject = backend.build(many, "float32")
+    time = problem.x.shape[1] if subject.dropout_over_time else None
+    rng, cells = np.random.default_rng(0), dict(problem.cells())
+    masks = {path: _masks(rng, cells[path], like, time) for path, like in problem.dropout.items()}
     reference = OracleSubject(replace(many, dropout=masks)).sample()
-    found = backend.build(many, "float32").sample().astype(np.float64)
+    found = subject.sample().astype(np.float64)
     apart = max(_distance(found, reference), _distance(found**2, reference**2))
     quiet = OracleSubject(many).sample()
     return Agreement(
@@ -130,21 +130,24 @@ def sampled(problem: Problem, backend: Backend) -> Agreement:
         error=apart,
         bound=STANDARD_ERRORS,
         unit="standard errors",
-        reason=f"two samples of {ROWS} draws: means and mean squares of the same law differ by more than "
+        reason=("masks that change over time; " if subject.dropout_over_time else "")
+        + f"two samples of {ROWS} draws: means and mean squares of the same law differ by more than "
         f"{STANDARD_ERRORS:.0f} standard errors once in 5e8; without dropout {_distance(quiet, reference):.0f}",
         verdict=HOLDS if apart <= STANDARD_ERRORS else FAILS,
         where="mean and mean square of y over the batch, at any step and unit",
     )
 
 
-def _masks(rng: np.random.Generator, cell: Any, like: Dropout) -> Dropout:
-    def drawn(mask: Float | None, rate: float) -> Float | None:
+def _masks(rng: np.random.Generator, cell: Any, like: Dropout, time: int | None) -> Dropout:
+    def drawn(mask: Float | None, rate: float, time: int | None = None) -> Float | None:
         if mask is None:
             return None
         shape = (*mask.shape[:-2], ROWS, mask.shape[-1])
+        if time is not None:
+            shape = (*(mask.shape[:-2] or (1,)), ROWS, time, mask.shape[-1])
         return (rng.random(shape) >= rate) / (1 - rate)
 
-    return Dropout(input=drawn(like.input, cell.dropout), recurrent=drawn(like.recurrent, cell.recurrent_dropout))
+    return Dropout(input=drawn(like.input, cell.dropout, time), recurrent=drawn(like.recurrent, cell.recurrent_dropout))
 
 
 def _distance(found: Float, reference: Float) -> float:

@@ -142,7 +142,7 @@ def _recurrent(layer: Recurrent, keras: Any, dtype: str, extra: Mapping[str, Any
         getattr(keras.layers, f"{CLASS_NAMES[cell.kind]}Cell")(**_cell_arguments(cell, keras), dtype=dtype, **own)
         for cell in cells
     ]
-    return keras.layers.RNN(stack, **run)
+    return keras.layers.RNN(keras.layers.StackedRNNCells(stack, dtype=dtype), **run)
 
 
 def _cell_arguments(cell: Cell, keras: Any) -> dict[str, Any]:

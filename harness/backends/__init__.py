@@ -28,6 +28,10 @@ class Answer:
 class Subject(Protocol):
     """One problem, built in one backend and one dtype."""
 
+    @property
+    def dropout_over_time(self) -> bool:
+        """Whether the masks of the input that it draws change from step to step."""
+
     def answer(self) -> Answer:
         """Outputs and gradients; of a stateful layer also the later batches' outputs, and the first's after a reset."""
 
@@ -42,13 +46,18 @@ class Subject(Protocol):
 
 
 class Backend(Protocol):
-    """One implementation. `keras` is the generation of Keras that it is, or None."""
+    """One implementation. `keras` is the generation of Keras that it is, or None; `float32_constants` the activations
+    whose constants it holds in float32 even where it computes in float64."""
 
     name: str
     keras: int | None
+    float32_constants: frozenset[str]
 
     def build(self, problem: Problem, dtype: str) -> Subject:
         """Raises Unrepresentable where this implementation has no way to state the layer."""
+
+    def fresh(self, problem: Problem) -> Mapping[Path, CellWeights] | None:
+        """The weights that the initialisers in the problem's arguments draw, where it has such initialisers."""
 
 
 MODULES: Mapping[str, tuple[str, str]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,6 @@ from harness.backends import Answer, Arrays, named_weights, output_names, state_
 from harness.descent import LEARNING_RATE
 from harness.problems import Problem
 from weight_mapping import keras as keras_side
-from weight_mapping.errors import Unrepresentable
 from weight_mapping.oracle import Dropout
 from weight_mapping.spec import GATES, Path
 from weight_mapping.weights import CellWeights
@@ -34,6 +33,7 @@ class KerasBackend:
     name: str
     module: Any
     keras: int | None
+    float32_constants: frozenset[str] = frozenset({"gelu"})  # √2 in tf.nn.gelu is off by 2e-8
 
     def build(self, problem: Problem, dtype: str) -> KerasSubject:
         major = problem.runner.time_major
@@ -56,6 +56,11 @@ class KerasSubject:
     layer: Any
     dtype: str
     backend: KerasBackend
+
+    @property
+    def dropout_over_time(self) -> bool:
+        """tf_keras' fast path, for layers that cuDNN could compute, draws a mask for the whole sequence."""
+        return bool(getattr(self.layer, "_could_use_gpu_kernel", False))
 
     def answer(self) -> Answer:
         problem, names = self.problem, output_names(self.problem.layer)
@@ -110,14 +115,17 @@ class KerasSubject:
         states = [self._tensor(s) for s in problem.initial_state]
         variables = self.layer.trainable_variables
         losses = []
+        if problem.runner.stateful:
+            self.layer.reset_states()
         for _ in range(steps):
             with tf.GradientTape() as tape:
                 y = self._call(x, states, training=bool(problem.dropout))[0]
                 loss = tf.reduce_mean((y - target) ** 2)
                 for extra in self.layer.losses:
                     loss += tf.cast(extra, loss.dtype)
-            slopes = tape.gradient(loss, [_handle(v) for v in variables])
-            optimizer.apply_gradients(zip(slopes, variables, strict=True))
+            slopes = tape.gradient(loss, [_handle(v) for v in variables], unconnected_gradients="zero")
+            with _default_dtype(self.backend.module, self.dtype):
+                optimizer.apply_gradients(zip(slopes, variables, strict=True))
             losses.append(float(loss))
         return {"losses": np.array(losses), **named_weights(keras_side.weights_of(self.layer))}
 
@@ -128,37 +136,70 @@ class KerasSubject:
 
     def _call(self, x: Any, states: list[Any], *, training: bool, preset: bool = True) -> list[Any]:
         problem = self.problem
-        if training and preset:
-            for path, dropout in problem.dropout.items():
-                self._preset(path, dropout)
         mask = None if problem.mask is None else tf.constant(problem.mask)
-        outputs = self.layer(x, mask=mask, initial_state=states or None, training=training)
-        return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+        with ExitStack() as stack:
+            for path, dropout in problem.dropout.items() if training and preset else ():
+                stack.enter_context(self._preset(path, dropout))
+            outputs = self.layer(x, mask=mask, initial_state=self._by_cell(states), training=training)
+        flat: list[Any] = tf.nest.flatten(outputs)
+        return flat
 
-    def _preset(self, path: Path, dropout: Dropout) -> None:
-        """Put the masks where this Keras keeps its own, until the end of the next run."""
+    def _by_cell(self, states: list[Any]) -> list[Any] | None:
+        """A stack of cells takes its states in one list a cell."""
+        runner = self.problem.runner
+        if not states or len(runner.cells) == 1:
+            return states or None
+        iterator = iter(states)
+        return [[next(iterator) for _ in cell.states] for cell in runner.cells]
+
+    @contextmanager
+    def _preset(self, path: Path, dropout: Dropout) -> Iterator[None]:
+        """These masks where the Keras in question looks for its own, for one run."""
         cell = dict(keras_side.cells_of(self.layer))[path]
-        masks = {"_dropout_mask": self._masks(dropout.input), "_recurrent_dropout_mask": self._masks(dropout.recurrent)}
+        shared = dict(self.problem.cells())[path].kind == "rnn"
+        of_input, of_state = (self._masks(mask, shared) for mask in (dropout.input, dropout.recurrent))
         if self.backend.keras == 3:
-            for name, mask in masks.items():
+            for name, mask in (("_dropout_mask", of_input), ("_recurrent_dropout_mask", of_state)):
                 if mask is not None:
-                    setattr(cell, name, mask[0] if len(mask) == 1 else mask)
+                    setattr(cell, name, mask[0] if isinstance(mask, list) and len(mask) == 1 else mask)
+            yield
             return
-        if len(path) > 1:
-            raise Unrepresentable("preset dropout masks within tf_keras' Bidirectional")
-        # The fast path asks the layer, for a mask of the whole sequence; the slow one asks the cell, step by step.
-        cell.get_dropout_mask_for_cell = lambda *_, **__: masks["_dropout_mask"]
-        cell.get_recurrent_dropout_mask_for_cell = lambda *_, **__: masks["_recurrent_dropout_mask"]
-        whole = None if masks["_dropout_mask"] is None else [m[:, None] for m in masks["_dropout_mask"]]
-        self.layer.get_dropout_mask_for_cell = lambda *_, **__: whole
+        # The fast path asks the layer, for a mask of the whole sequence; the slow one asks the cell at every step.
+        whole = [m[:, None] for m in of_input] if isinstance(of_input, list) else None
+        places = [(cell, "get_dropout_mask_for_cell", of_input)]
+        places += [(cell, "get_recurrent_dropout_mask_for_cell", of_state)]
+        places += [(self.layer, "get_dropout_mask_for_cell", whole)] if len(path) == 1 else []
+        for place, name, answer in places:
+            setattr(place, name, _answering(answer))
+        try:
+            yield
+        finally:
+            for place, name, _ in places:
+                delattr(place, name)
 
-    def _masks(self, mask: NDArray[Any] | None) -> list[Any] | None:
-        if mask is None:
-            return None
+    def _masks(self, mask: NDArray[Any] | None, shared: bool) -> Any:
+        """One mask where the cell has one for all; else a list, of one or of one a gate."""
+        if mask is None or shared:
+            return None if mask is None else self._tensor(mask)
         return [self._tensor(m) for m in (mask if mask.ndim == 3 else mask[None])]
 
     def _tensor(self, array: NDArray[Any]) -> Any:
         return tf.constant(array, dtype=self.dtype)
+
+
+def _answering(answer: Any) -> Callable[..., Any]:
+    return lambda *_, **__: answer
+
+
+@contextmanager
+def _default_dtype(keras: Any, dtype: str) -> Iterator[None]:
+    """tf_keras' NonNeg computes in the default dtype, whatever the weights' is."""
+    before = keras.backend.floatx()
+    keras.backend.set_floatx(dtype)
+    try:
+        yield
+    finally:
+        keras.backend.set_floatx(before)
 
 
 def _handle(variable: Any) -> Any:

@@ -22,11 +22,9 @@ from weight_mapping.weights import CellWeights
 
 @dataclass(slots=True)
 class OracleSubject:
-    """A problem as the oracle computes it. `keras`: whose rule holds for an activity regulariser: Keras 2 divides it
-    by the batch size."""
+    """A problem as the oracle computes it."""
 
     problem: Problem
-    keras: int | None = None
 
     def answer(self) -> Answer:
         problem = self.problem
@@ -65,22 +63,26 @@ class OracleSubject:
 
     def train(self, steps: int) -> Arrays:
         losses: list[float] = []
-        weights = self.problem.weights
+        weights, states = self.problem.weights, self.problem.initial_state
         for _ in range(steps):
-            loss, weights = self._descend(weights)
+            loss, weights, final = self._descend(weights, states)
+            states = final if self.problem.runner.stateful else states
             losses.append(loss)
         return {"losses": np.array(losses), **named_weights(weights)}
 
-    def _descend(self, weights: Mapping[Path, CellWeights]) -> tuple[float, dict[Path, CellWeights]]:
+    def _descend(
+        self, weights: Mapping[Path, CellWeights], states: tuple[Float, ...]
+    ) -> tuple[float, dict[Path, CellWeights], tuple[Float, ...]]:
+        """One training step: the loss before it, the weights after it, and the final states."""
         problem = replace(self.problem, weights=weights)
         arguments = problem.arguments
-        trace = OracleSubject(problem)._forward(problem.x, problem.initial_state)
+        trace = OracleSubject(problem)._forward(problem.x, states)
         y, target = trace.outputs[0], problem.target
         loss = float(((y - target) ** 2).mean())
         d_outputs: list[Float | None] = [2 * (y - target) / y.size, *(None for _ in trace.outputs[1:])]
         activity = arguments.get("activity_regularizer")
         if activity:
-            share = 1 / len(y) if self.keras == 2 else 1.0
+            share = 1 / len(y)  # both generations of Keras take the mean over the batch
             loss += share * sum(float(penalty(activity, output)) for output in trace.outputs)
             pushes = [share * penalty_gradient(activity, output, np.sign) for output in trace.outputs]
             d_outputs = [push if d is None else d + push for d, push in zip(d_outputs, pushes, strict=True)]
@@ -97,7 +99,7 @@ class OracleSubject:
                 if name in moved:
                     moved[name] = project(config, moved[name])
             new[path] = unpack("keras", cell.kind, moved, reset_after=cell.reset_after if cell.kind == "gru" else None)
-        return loss, new
+        return loss, new, tuple(trace.states)
 
     def sample(self) -> NDArray[Any]:
         return self._forward(self.problem.x, self.problem.initial_state).outputs[0]

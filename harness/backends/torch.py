@@ -35,6 +35,7 @@ class TorchBackend:
     name: str
     native: bool
     keras: int | None = None
+    float32_constants: frozenset[str] = frozenset()
 
     def build(self, problem: Problem, dtype: str) -> TorchSubject:
         if self.native:
@@ -44,6 +45,9 @@ class TorchBackend:
             may_be_masked=not self.native,
         )  # fmt: skip
         return TorchSubject(problem, module, getattr(torch, dtype), self.native)
+
+    def fresh(self, problem: Problem) -> None:
+        """PyTorch takes no initialiser as an argument."""
 
 
 def _refuse_what_is_not_native(problem: Problem) -> None:
@@ -66,6 +70,7 @@ class TorchSubject:
     module: nn.Module
     dtype: torch.dtype
     native: bool
+    dropout_over_time: bool = False
 
     def answer(self) -> Answer:
         problem, names = self.problem, output_names(self.problem.layer)
@@ -90,9 +95,7 @@ class TorchSubject:
         for n, x in enumerate(self.problem.xs[1:], 1):
             outputs = self._call(self._tensor(x), [])
             found |= {f"{name} of batch {n}": _array(y) for name, y in zip(names, outputs, strict=True)}
-        for part in self.module.modules():
-            if hasattr(part, "reset_states"):
-                part.reset_states()
+        self._reset()
         outputs = self._call(self._tensor(self.problem.x), [])
         return found | {f"{name} of a reset layer": _array(y) for name, y in zip(names, outputs, strict=True)}
 
@@ -119,6 +122,7 @@ class TorchSubject:
         trained = [p for p in self.module.parameters() if p.requires_grad]
         optimizer = torch.optim.SGD(trained, LEARNING_RATE)
         losses = []
+        self._reset()
         for _ in range(steps):
             optimizer.zero_grad()
             outputs = self._call(x, states)
@@ -129,13 +133,18 @@ class TorchSubject:
             losses.append(float(loss.detach()))
         return {"losses": np.array(losses), **named_weights(wt.weights(self.module))}
 
+    def _reset(self) -> None:
+        for part in self.module.modules():
+            if isinstance(part, wt.RecurrentLayer):
+                part.reset_states()
+
     def _penalties(self, outputs: list[Tensor]) -> Tensor:
         arguments = self.problem.arguments
         total = outputs[0].new_zeros(())
         for name, config in regularisers(arguments).items():
             total = total + sum(penalty(config, _turned(p)) for p in self._parameters(name))
         if arguments.get("activity_regularizer"):
-            total = total + sum(penalty(arguments["activity_regularizer"], y) for y in outputs)
+            total = total + sum(penalty(arguments["activity_regularizer"], y) / len(y) for y in outputs)
         return total
 
     def _constrain(self) -> None:
