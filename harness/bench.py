@@ -59,6 +59,11 @@ IMPLEMENTATIONS: tuple[Implementation, ...] = (
 )  # fmt: skip
 
 
+def obstacles(device: str) -> dict[str, str | None]:
+    """For every implementation why it can't be measured on this device, or None where it can."""
+    return {row.name: _obstacle(row, device) for row in IMPLEMENTATIONS}
+
+
 def usual() -> tuple[str, ...]:
     return tuple(row.name for row in IMPLEMENTATIONS if row.usual)
 
@@ -100,18 +105,17 @@ def _group(
     shape: Shape, task: str, device: str, rows: Sequence[Implementation], rounds: int, seconds: float
 ) -> list[Timing]:
     timing = partial(Timing, shape=shape, task=task, device=device)
-    adapters = {row.adapter: _adapter(row.adapter, device) for row in rows}
-    reasons = {row.name: found for row in rows if isinstance(found := adapters[row.adapter], str)}
-    able = [row for row in rows if row.name not in reasons]
-    made = {a: jobs.make(shape, a, task) for a in dict.fromkeys(row.recurrent_activation for row in able)}
+    reasons = {row.name: reason for row in rows if (reason := _obstacle(row, device))}
+    able = [(row, _adapter(row)) for row in rows if row.name not in reasons]
+    made = {a: jobs.make(shape, a, task) for a in {row.recurrent_activation for row, _ in able}}
     ready: list[tuple[Implementation, Job, Prepared]] = []
     with ExitStack() as precision:
-        for adapter in dict.fromkeys(row.adapter for row in able):
-            precision.enter_context(adapters[adapter].full_precision())
-        for row in able:
+        for adapter in {adapter for _, adapter in able}:
+            precision.enter_context(adapter.full_precision())
+        for row, adapter in able:
             job = made[row.recurrent_activation]
             try:
-                ready.append((row, job, adapters[row.adapter].prepare(job, form=row.form, device=device)))
+                ready.append((row, job, adapter.prepare(job, form=row.form, device=device)))
             except (ImportError, PortingError) as error:
                 reasons[row.name] = str(error)
         before = [job.agrees(prepared.answer()) for _, job, prepared in ready]
@@ -127,13 +131,16 @@ def _group(
     return [done[row.name] for row in rows]
 
 
-def _adapter(name: str, device: str) -> Any:
-    """The adapter's module, or why it can't measure on this device."""
+def _adapter(row: Implementation) -> Any:
+    return importlib.import_module(f"harness.backends.{row.adapter}")
+
+
+def _obstacle(row: Implementation, device: str) -> str | None:
     try:
-        module = importlib.import_module(f"harness.backends.{name}")
+        reason: str | None = _adapter(row).missing(row.form, device)
     except ImportError as error:
-        return f"{error.name or name} is not installed"
-    return module.missing(device) or module
+        return f"{error.name or row.adapter} is not installed"
+    return reason
 
 
 def _known(asked: Iterable[str], known: Collection[str], what: str) -> list[str]:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.bounds import ACTIVATIONS, LAMBDA
+from harness.compare import UNIT, difference
 from weight_mapping import oracle
 from weight_mapping.activations import Activation
 from weight_mapping.spec import Cell, Recurrent
@@ -36,18 +38,17 @@ class Job:
 
     @property
     def bound(self) -> float:
-        """The greatest relative error that rounding to float32 explains: every step adds that of a sum of
-        input + units terms, sqrt(n) u for random signs, and T steps add up at the most. A gradient passes the time
-        axis twice and gathers over the batch."""
+        """The greatest relative error that rounding to float32 explains: one step's is that of `harness.bounds`, and
+        independent errors of n steps add up to sqrt(n) times it. These weights don't amplify: they are as small as
+        PyTorch draws them. A gradient passes the steps twice and adds up over the batch."""
         batch, time, inputs, units = self.shape
-        steps = time if self.task == FORWARD else 2 * time * math.sqrt(batch)
-        return 2.0**-24 * steps * math.sqrt(inputs + units)
+        steps = time if self.task == FORWARD else 2 * time * batch
+        return (LAMBDA * math.sqrt(inputs + units + 2) + ACTIVATIONS) * UNIT["float32"] * math.sqrt(steps)
 
     def agrees(self, answer: Answer) -> bool:
         """Whether every array of an answer is the oracle's within `bound`; a NaN never agrees."""
-        if answer.keys() != self.answer.keys():
-            return False
-        return all(_close(answer[name], right, self.bound) for name, right in self.answer.items())
+        found = {name: difference(name, right, answer.get(name)) for name, right in self.answer.items()}
+        return answer.keys() == found.keys() and all(each.error <= self.bound for each in found.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,3 @@ def _right(layer: Recurrent, weights: CellWeights, x: NDArray[np.float32], task:
     if task == FORWARD:
         return {"outputs": y}
     return gradients(oracle.backward(trace, [2 * y / y.size]).weights[("0",)])
-
-
-def _close(found: NDArray[Any], right: NDArray[Any], bound: float) -> bool:
-    return found.shape == right.shape and bool(np.abs(found - right).max() <= bound * np.abs(right).max())

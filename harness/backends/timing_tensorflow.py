@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +15,11 @@ from weight_mapping import keras as keras_side
 from weight_mapping.packing import unpack
 
 
-def missing(device: str) -> str | None:
-    """Why nothing can be measured on `device` ('cpu' or 'cuda'), or None."""
+def missing(form: str, device: str) -> str | None:
+    """Why it can't be measured on `device` ('cpu' or 'cuda'), or None."""
+    package = form.split()[0]
+    if importlib.util.find_spec(package) is None:
+        return f"{package} is not installed"
     if device == "cpu" or tf.config.list_physical_devices("GPU"):
         return None
     return f"TensorFlow {tf.__version__} sees no CUDA device"

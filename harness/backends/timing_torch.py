@@ -15,8 +15,8 @@ from weight_mapping.packing import pack, unpack
 Forward = Callable[[Tensor], Tensor]
 
 
-def missing(device: str) -> str | None:
-    """Why nothing can be measured on `device` ('cpu' or 'cuda'), or None."""
+def missing(_form: str, device: str) -> str | None:
+    """Why it can't be measured on `device` ('cpu' or 'cuda'), or None."""
     if device == "cpu" or torch.cuda.is_available():
         return None
     return f"PyTorch {torch.__version__} sees no CUDA device"

@@ -1,0 +1,115 @@
+"""What a stranger installs: every requirement pinned, every name in place."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import weight_mapping
+from harness.commands import doctor
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _pins() -> dict[str, str]:
+    lines = (
+        line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if line and line[0] != "#"
+    )
+    return {_canonical(name): version for name, version in (line.split("==") for line in lines)}
+
+
+def _required() -> set[str]:
+    """Every distribution that an installation with all extras brings, here and now."""
+    waiting = [
+        *PROJECT["dependencies"],
+        *(line for extra in ("torch", "keras", "legacy", "test") for line in PROJECT["optional-dependencies"][extra]),
+    ]
+    found: set[str] = set()
+    while waiting:
+        line = waiting.pop()
+        match = re.match(r"[\w.-]+", line)
+        assert match, line
+        name = _canonical(match.group())
+        if name in found or "extra ==" in line:
+            continue
+        try:
+            waiting += metadata.requires(name) or []
+        except metadata.PackageNotFoundError:
+            continue  # its marker is not of this machine
+        found.add(name)
+    return found
+
+
+def test_every_requirement_is_pinned_to_what_the_tests_run_with() -> None:
+    pins = _pins()
+    # What `pip freeze` leaves out: pip's own tools.
+    assert _required() - pins.keys() - {"pip", "setuptools", "wheel"} == set()
+    installed = {name: metadata.version(name).split("+")[0] for name in _required() & pins.keys()}
+    assert installed == {name: pins[name] for name in installed}
+
+
+def test_the_installed_command_and_plugin_are_these() -> None:
+    entries = metadata.distribution("lstm-parity").entry_points
+    assert {(e.group, e.name, e.value) for e in entries} == {
+        ("console_scripts", "lstm-parity", "harness.cli:main"),
+        ("pytest11", "lstm_parity", "harness.pytest_plugin"),
+    }
+    assert all(callable(e.load()) or e.group == "pytest11" for e in entries)
+    assert metadata.version("lstm-parity") == weight_mapping.__version__
+
+
+def test_the_changelog_knows_this_version() -> None:
+    assert f"## [{weight_mapping.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_continuous_integration_runs_what_the_makefile_has() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for script in (".ci/run", ".github/workflows/test.yml"):
+        called = re.findall(r"\bmake ([a-z]+)$", (ROOT / script).read_text(encoding="utf-8"), re.MULTILINE)
+        assert called == ["test", "smoke"]
+        assert set(called) <= targets
+
+
+@pytest.mark.parametrize("name", doctor.PACKAGES)
+def test_doctor_names_who_else_takes_a_name_of_ours(name: str) -> None:
+    assert doctor.clashes({}) == {}
+    assert doctor.clashes({name: [doctor.DISTRIBUTION]}) == {}
+    found = doctor.clashes({name: [doctor.DISTRIBUTION, "other-things"]})
+    assert found.keys() == {name}
+    assert "pip uninstall other-things" in found[name]
+
+
+def test_doctor_sees_a_package_that_is_imported_from_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    real = doctor.importlib.util.find_spec
+
+    def elsewhere(name: str) -> Any:
+        spec = real(name)
+        if name == "reports":
+            spec.origin = str(tmp_path / "reports" / "__init__.py")
+        return spec
+
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", elsewhere)
+    assert str(tmp_path) in doctor.clashes({})["reports"]
+
+
+def test_doctor_reads_the_requirements_from_the_metadata() -> None:
+    known = dict(doctor.requirements())
+    assert known["numpy"] == metadata.version("numpy")
+    assert {"torch", "tensorflow", "tf-keras"} <= known.keys()
+
+
+def test_doctor_without_a_compiler_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor.compiler() is None or "\n" not in doctor.compiler()  # type: ignore[operator]
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CXX", raising=False)
+    assert doctor.compiler() is None
