@@ -1,0 +1,129 @@
+"""Two answers that disagree: which mistaken convention explains it, where, and how to mend it.
+
+Every row of `mutants` is tried on the reference; the one whose outputs (or weights) are the suspect's is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.backends import Arrays
+from harness.backends.oracle import OracleSubject
+from harness.compare import UNIT, Difference, difference
+from harness.mutants import MUTANTS, Mutant, fitted, orders
+from harness.problems import Problem
+from weight_mapping.spec import Path
+from weight_mapping.weights import CellWeights
+
+EXACT = 1e-12
+"""The relative distance within which two float64 answers are the same."""
+ROUNDED = 1000 * UNIT["float32"]
+"""The same where one of them was computed in float32."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One explanation: the mutant's name, what it says, how to mend it, and the distance that it leaves (relative to
+    the answer's magnitude). `explains`: that distance is no more than rounding."""
+
+    name: str
+    explanation: str
+    fix: str
+    distance: float
+    where: str = ""
+    explains: bool = True
+
+
+CANDIDATES: tuple[Mutant, ...] = (*MUTANTS, *orders())
+
+
+def diagnose_outputs(
+    problem: Problem, found: Arrays, *, run: Callable[[Problem], Arrays] | None = None
+) -> tuple[Finding, ...]:
+    """What explains the outputs `found` of a port of this problem, best first; empty where they are right.
+
+    `run` computes a problem's outputs (by default the oracle)."""
+    run = run or (lambda p: OracleSubject(p).answer().outputs)
+    reference = run(fitted(problem))
+    apart = distance(reference, found)
+    if apart.error <= EXACT:
+        return ()
+    immediate = _by_sight(found, apart)
+    if immediate:
+        return (immediate,)
+    findings = [
+        _finding(mutant, distance(wrong, found), apart)
+        for mutant in CANDIDATES
+        if (wrong := mutant.outputs(problem, run)) is not None and distance(reference, wrong).error > EXACT
+    ]
+    return tuple(sorted(findings, key=lambda f: f.distance))
+
+
+def diagnose_weights(problem: Problem, suspect: Mapping[Path, CellWeights]) -> tuple[Finding, ...]:
+    """What explains the weights of a suspect port of this problem's layer, best first; empty where they are right."""
+    apart = _distance_of_weights(problem.weights, suspect)
+    if apart.error == 0:
+        return ()
+    if apart.error <= UNIT["float32"]:
+        return (_rounding(apart),)
+    findings = []
+    for mutant in CANDIDATES:
+        changed = mutant.change(problem)
+        if changed is not None and changed.weights is not problem.weights:
+            findings.append(_finding(mutant, _distance_of_weights(changed.weights, suspect), apart))
+    return tuple(sorted(findings, key=lambda f: f.distance))
+
+
+def distance(reference: Arrays, found: Arrays) -> Difference:
+    """The greatest relative difference of several arrays; infinite where a name is missing or a shape differs."""
+    extra = sorted(found.keys() - reference.keys())
+    if extra or not reference:
+        return Difference(np.inf, f"unexpected {', '.join(extra)}")
+    return max((difference(n, a, found.get(n)) for n, a in reference.items()), key=lambda d: d.error)
+
+
+def _distance_of_weights(a: Mapping[Path, CellWeights], b: Mapping[Path, CellWeights]) -> Difference:
+    return distance(_flat(a), _flat(b))
+
+
+def _flat(weights: Mapping[Path, CellWeights]) -> dict[str, Any]:
+    return {f"{name} of {'/'.join(path)}": array for path, cell in weights.items() for name, array in cell.arrays()}
+
+
+def _by_sight(found: Arrays, apart: Difference) -> Finding | None:
+    """What needs no trial: numbers that are not finite, and float32 rounding."""
+    if any(not np.isfinite(array).all() for array in found.values()):
+        return _of(_named("NaN in a later output"), apart)
+    return _rounding(apart) if apart.error <= 16 * UNIT["float32"] else None
+
+
+def _rounding(apart: Difference) -> Finding:
+    return _of(_named("float32 for float64"), apart)
+
+
+def _of(mutant: Mutant, apart: Difference) -> Finding:
+    return Finding(
+        name=mutant.id, explanation=mutant.description, fix=mutant.fix, distance=apart.error, where=apart.where
+    )
+
+
+def _named(name: str) -> Mutant:
+    return next(mutant for mutant in MUTANTS if mutant.id == name)
+
+
+def _finding(mutant: Mutant, left: Difference, before: Difference) -> Finding:
+    """It explains if what is left is rounding, and far less than what was there."""
+    explains = left.error <= ROUNDED and left.error < 0.01 * before.error
+    return Finding(
+        name=mutant.id, explanation=mutant.description, fix=mutant.fix, distance=left.error, where=before.where,
+        explains=explains,
+    )  # fmt: skip
+
+
+def explaining(findings: tuple[Finding, ...]) -> Iterator[Finding]:
+    """Those that leave no more than rounding."""
+    return (finding for finding in findings if finding.explains)
