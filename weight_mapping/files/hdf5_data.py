@@ -18,9 +18,10 @@ from weight_mapping.files.guard import Budget, View, native
 
 Array = NDArray[Any]
 _DATASPACE, _DATATYPE, _EXTERNAL, _LAYOUT, _SHARED = 0x01, 0x03, 0x07, 0x08, 2
+_COMPACT, _CONTIGUOUS, _CHUNKED, _VIRTUAL = range(4)
 _UNDEFINED = (1 << 64) - 1
 MAX_RANK = 32
-MAX_RATIO = 100  # compressed arrays: measured, weights shrink by a tenth
+MAX_RATIO = 100  # of a compressed array: no Keras writes one, and trained weights hardly shrink
 _SMALL = 1 << 20
 FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32"}
 _CLASSES = (
@@ -49,6 +50,21 @@ class Dataset:
     place: int | bytes | Chunks | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What the checks of one array need: pyfive's DataObjects, the file, and what is known so far."""
+
+    objects: Any
+    view: View
+    where: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def nbytes(self) -> int:
+        return prod(self.shape) * self.dtype.itemsize
+
+
 def header(objects: Any, view: View, where: str, budget: Budget) -> Dataset:
     """Check an array's object header (a pyfive DataObjects), and spend its declared size."""
     messages = {message["type"]: message for message in objects.msgs}
@@ -62,12 +78,10 @@ def header(objects: Any, view: View, where: str, budget: Budget) -> Dataset:
             "the array has no usable shape", where=where, found=shape, expected=f"at most {MAX_RANK} axes"
         )
     dtype = _dtype(objects.msg_data, messages[_DATATYPE]["offset_to_message"], where)
-    nbytes = prod(shape) * dtype.itemsize
-    budget.spend(nbytes, where)
-    at = messages[_LAYOUT]["offset_to_message"]
-    return Dataset(
-        tuple(shape), dtype, _place(objects, view, at, shape, dtype, nbytes, where, budget) if nbytes else None
-    )
+    found = _Header(objects, view, where, tuple(shape), dtype)
+    budget.spend(found.nbytes, where)
+    place = _place(found, messages[_LAYOUT]["offset_to_message"], budget) if found.nbytes else None
+    return Dataset(found.shape, dtype, place)
 
 
 def read(view: View, dataset: Dataset, where: str) -> Array:
@@ -105,54 +119,42 @@ def _dtype(data: bytes, at: int, where: str) -> np.dtype[Any]:
     )
 
 
-def _place(
-    objects: Any,
-    view: View,
-    at: int,
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
-    nbytes: int,
-    where: str,
-    budget: Budget,
-) -> int | bytes | Chunks:
+def _place(found: _Header, at: int, budget: Budget) -> int | bytes | Chunks:
     """The layout message: where the data lie."""
-    data = objects.msg_data
+    data, where = found.objects.msg_data, found.where
     version, kind = struct.unpack_from("<BB", data, at)
-    if kind == 3:
+    if kind == _VIRTUAL:
         raise UnsafeFile("a virtual array, made of other files' data", where=where, expected="data inside this file")
-    if version not in (3, 4) or kind > 3 or (version, kind) == (4, 2):
-        raise Unsupported(
-            "an HDF5 layout that Keras does not write", where=where, found=f"version {version}, class {kind}"
-        )
-    if kind == 0:
+    if version not in (3, 4) or kind > _VIRTUAL or (version, kind) == (4, _CHUNKED):
+        layout = f"version {version}, class {kind}"
+        raise Unsupported("an HDF5 layout that Keras does not write", where=where, found=layout)
+    if kind == _COMPACT:
         (size,) = struct.unpack_from("<H", data, at + 2)
-        _same("bytes stored", size, nbytes, where)
+        _same("bytes stored", size, found.nbytes, where)
         return bytes(data[at + 4 : at + 4 + size])
-    if objects.filter_pipeline is not None and kind == 1:
-        raise DamagedFile("filters on an array without chunks", where=where)
-    if kind == 1:
+    if kind == _CONTIGUOUS:
         address, size = struct.unpack_from("<QQ", data, at + 2)
-        _same("bytes stored", 0 if address == _UNDEFINED else size, nbytes, where)
-        view.within(address, nbytes)
+        _same("bytes stored", 0 if address == _UNDEFINED else size, found.nbytes, where)
+        _same("filters without chunks", len(found.objects.filter_pipeline or ()), 0, where)
+        found.view.within(address, found.nbytes)
         return int(address)
     rank, address = struct.unpack_from("<BQ", data, at + 2)
     *chunk, itemsize = struct.unpack_from(f"<{rank}I", data, at + 11)
-    _same("axes of a chunk", len(chunk), len(shape), where)
-    _same("bytes of an element", itemsize, dtype.itemsize, where)
+    _same("axes of a chunk", len(chunk), len(found.shape), where)
+    _same("bytes of an element", itemsize, found.dtype.itemsize, where)
     if address == _UNDEFINED or not all(chunk):
-        raise UnsafeFile(
-            "the array declares more than it stores", where=where, found="no data", expected=f"{nbytes:,} bytes"
-        )
-    budget.spend(max(prod(chunk) * itemsize - nbytes, 0), where)
-    return _chunks(objects, view, address, tuple(chunk), shape, nbytes, where)
+        expected = f"{found.nbytes:,} bytes"
+        raise UnsafeFile("the array declares more than it stores", where=where, found="no data", expected=expected)
+    budget.spend(max(prod(chunk) * itemsize - found.nbytes, 0), where)
+    return _chunks(found, address, tuple(chunk))
 
 
-def _chunks(
-    objects: Any, view: View, address: int, chunk: tuple[int, ...], shape: tuple[int, ...], nbytes: int, where: str
-) -> Chunks:
+def _chunks(found: _Header, address: int, chunk: tuple[int, ...]) -> Chunks:
+    """The index of a chunked array: every chunk is there, once, and inside the file."""
     from pyfive.btree import BTreeV1RawDataChunks
 
-    filters = tuple(entry["filter_id"] for entry in objects.filter_pipeline or ())
+    view, where = found.view, found.where
+    filters = tuple(entry["filter_id"] for entry in found.objects.filter_pipeline or ())
     unknown = [f for f in filters if f not in FILTERS]
     if unknown:
         raise Unsupported(
@@ -168,16 +170,16 @@ def _chunks(
         for node in leaves
         for key, place in zip(node["keys"], node["addresses"], strict=True)
     )
-    count = prod(ceil(size / step) for size, step in zip(shape, chunk, strict=True))
-    if len(stored) != count or {first for first, *_ in stored} != _grid(shape, chunk):
+    count = prod(ceil(size / step) for size, step in zip(found.shape, chunk, strict=True))
+    if len(stored) != count or {first for first, *_ in stored} != _grid(found.shape, chunk):
         raise DamagedFile("chunks of the array are missing", where=where, found=len(stored), expected=count)
     for _, place, size, _ in stored:
         view.within(place, size)
-    if nbytes > MAX_RATIO * min(sum(size for _, _, size, _ in stored), view.length) + _SMALL:
+    if found.nbytes > MAX_RATIO * min(sum(size for _, _, size, _ in stored), view.length) + _SMALL:
         raise UnsafeFile(
             "the array unpacks to far more than it stores",
             where=where,
-            found=f"{nbytes:,} bytes",
+            found=f"{found.nbytes:,} bytes",
             expected=f"at most {MAX_RATIO}:1",
         )
     return Chunks(chunk, filters, stored)

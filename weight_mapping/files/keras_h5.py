@@ -17,7 +17,7 @@ from weight_mapping.files.hdf5_data import Dataset, read
 from weight_mapping.files.strict_json import parse_object
 
 _OPTIMIZER = ("optimizer_weights", "optimizer")
-_SKIPPED = ("metrics", "_metrics", "loss_tracker")
+_SKIPPED = ("metrics",)
 _ROOTS = ("layers", "_layer_checkpoint_dependencies")
 """The root group of the Keras 3 layout: since TensorFlow 2.14, and in 2.12 and 2.13."""
 
