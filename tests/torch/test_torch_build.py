@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from dataclasses import replace
 from typing import Any
 
@@ -154,6 +156,16 @@ def test_the_module_knows_what_it_is_and_predicts() -> None:
     assert torch.equal(module(x), module(x))
     module.train()
     assert not torch.equal(module(x), module(x))  # the dropout layer acts
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))])
+def test_a_module_can_be_copied_and_pickled(copied: Any) -> None:
+    module, x = wt.build(tagger()), torch.tensor(IDS)
+    other = copied(module)
+    assert torch.equal(other(x), module(x)) and other.spec == module.spec
+    with torch.no_grad():
+        next(other.parameters()).add_(1)
+    assert not torch.equal(other(x), module(x))
 
 
 def test_reset_states_reaches_every_layer() -> None:

@@ -31,7 +31,7 @@ def attention(
     if training and o["dropout"]:
         weights = functional.dropout(weights, o["dropout"])
     result = weights @ value
-    return result if query_mask is None else result * query_mask[..., None]
+    return result if query_mask is None else result.masked_fill(~query_mask[..., None], 0)
 
 
 def _scores(p: Parameters, o: Mapping[str, Any], query: Tensor, key: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from weight_mapping.packing import layout, pack_row, unpack_row, with_bias
 from weight_mapping.spec import Cell, ConvCell
 from weight_mapping.torch import arrays
 from weight_mapping.torch.steps import gate_function
-from weight_mapping.weights import CellWeights
+from weight_mapping.weights import Array, CellWeights
 
 NATIVE: dict[str, Any] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 _TANH, _SIGMOID, _RELU = activation("tanh"), activation("sigmoid"), activation("relu")
@@ -129,28 +129,19 @@ def bias_form(cell: Cell | ConvCell, module: nn.Module) -> str:
 
 def read_cell(cell: Cell | ConvCell, module: nn.Module, *, gradient: bool = False) -> CellWeights:
     """The cell's weights in canonical form, or their gradients; `PortingError` where a gradient is missing."""
+    named = {name.removesuffix("_l0"): parameter for name, parameter in module.named_parameters()}
+    form = bias_form(cell, module)
     if isinstance(module, KerasCell):
-        row, names = module.row(), {name: name for name, _ in module.named_parameters()}
-        known = None
+        row = module.row()
     else:
-        form = bias_form(cell, module)
         row = layout("torch", cell.kind, bias="none" if form == "none" else "split", reset_after=_reset_after(cell))
-        names = {name.removesuffix("_l0"): name for name, _ in module.named_parameters()}
-        known = form
-    found = {short: _values(module.get_parameter(name), gradient, zero=known == "single" and short == "bias_hh")
-             for short, name in names.items()}  # fmt: skip
-    weights = unpack_row(row, found)
-    if known == "single":
-        assert weights.bias is not None
-        return replace(weights, bias=weights.bias[:1])
-    return weights
+        if form == "single":  # the second bias only fills PyTorch's form: zero, and without a gradient
+            named["bias_hh"] = named["bias_ih"]
+    weights = unpack_row(row, {name: _gradient(p) if gradient else arrays.array(p) for name, p in named.items()})
+    return replace(weights, bias=weights.bias[:1]) if form == "single" and weights.bias is not None else weights
 
 
-def _values(parameter: nn.Parameter, gradient: bool, zero: bool) -> Any:
-    if not gradient:
-        return arrays.array(parameter)
+def _gradient(parameter: nn.Parameter) -> Array:
     if parameter.grad is None:
-        if zero:
-            return arrays.array(torch.zeros_like(parameter))
         raise PortingError("a parameter has no gradient", way_out="Call backward() on a loss that depends on it.")
     return arrays.array(parameter.grad)

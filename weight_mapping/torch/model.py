@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copyreg
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -25,10 +27,22 @@ from weight_mapping.spec import (
 )
 from weight_mapping.torch import arrays
 from weight_mapping.torch.plain import PlainLayer
-from weight_mapping.torch.recurrent import RecurrentLayer, build_layer
+from weight_mapping.torch.recurrent import RecurrentLayer, build_layer, inside
 from weight_mapping.weights import CellWeights, LeafWeights, Portable, Source
 
 _TAKEN = nn.ModuleDict()
+
+
+def _view(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:
+    return MappingProxyType(mapping)
+
+
+def _reduced(view: MappingProxyType[Any, Any]) -> tuple[Any, ...]:
+    return _view, (dict(view),)
+
+
+# A spec's mappings are read-only views, which Python can't copy or pickle unless told how; modules are both.
+copyreg.pickle(MappingProxyType, _reduced)
 Weights = Mapping[Path, LeafWeights]
 
 
@@ -194,8 +208,3 @@ class _Builder:
             )  # fmt: skip
         self.supplied.append(path)
         return found
-
-
-def inside(weights: Weights, name: str) -> dict[Path, LeafWeights]:
-    """The weights below one part, by paths relative to it."""
-    return {path[1:]: found for path, found in weights.items() if path[:1] == (name,)}

@@ -47,6 +47,7 @@ class RecurrentLayer(nn.Module):
     ) -> list[Tensor]:
         """x (B, T, …), or (T, B, …) with time_major, as then is the mask; states as `spec.Recurrent` orders them."""
         layer = self.layer
+        mask = None if mask is None else mask.bool()
         x, mask = (x, mask) if layer.time_major else (_swapped(x), None if mask is None else _swapped(mask))
         if not len(x):
             raise PortingError("a sequence without any step", found=tuple(x.shape), expected="at least one time step")
@@ -96,9 +97,10 @@ class RecurrentLayer(nn.Module):
         if mask is not None:
             shown = mask if layer.zero_output_for_mask else mask.cumsum(0) > 0
             if layer.return_sequences:
-                sequence = sequence * shown.reshape(*shown.shape, *(1,) * (sequence.ndim - 2))
+                hidden = ~shown.reshape(*shown.shape, *(1,) * (sequence.ndim - 2))
+                sequence = sequence.masked_fill(hidden, 0)
             else:
-                last = last * shown[-1].reshape(-1, *(1,) * (last.ndim - 1))
+                last = last.masked_fill(~shown[-1].reshape(-1, *(1,) * (last.ndim - 1)), 0)
         if not layer.return_sequences:
             return last
         return sequence if layer.time_major else _swapped(sequence)
@@ -114,7 +116,7 @@ class BidirectionalLayer(nn.Module):
         super().__init__()
         self.forward_layer, self.backward_layer = (
             RecurrentLayer(
-                part, {path[1:]: w for path, w in weights.items() if path[0] == name}, dtype=dtype, native=native,
+                part, inside(weights, name), dtype=dtype, native=native,
                 trainable_second_bias=trainable_second_bias, where=f"{where}/{name}",
             )
             for name, part in (("forward", layer.forward), ("backward", layer.backward))
@@ -193,6 +195,11 @@ def _known(
         raise WeightsMismatch("a cell without weights", where=f"{where}/{n}", found=sorted(weights))
     found.check(cell, f"{where}/{n}")
     return replace(cell, input_size=found.input_size), found
+
+
+def inside(weights: Mapping[Path, LeafWeights], name: str) -> dict[Path, LeafWeights]:
+    """The weights below one part, by paths relative to it."""
+    return {path[1:]: found for path, found in weights.items() if path[:1] == (name,)}
 
 
 def _swapped(x: Tensor) -> Tensor:
