@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +94,7 @@ class Source:
 class View:
     """A binary file object over one source; position 0 is the source's first byte."""
 
-    def __init__(self, handle: BinaryIO, source: Source) -> None:
+    def __init__(self, handle: io.BufferedReader | io.BytesIO, source: Source) -> None:
         self._handle, self._source, self._at = handle, source, 0
         # A reader of structure meets each byte about once; a loop within the structure meets them for ever.
         self._budget = Budget(4 * source.length + (16 << 20), "structure")
@@ -141,7 +141,7 @@ class View:
         self.within(start, prod(shape) * dtype.itemsize)
         flat = np.empty(prod(shape), dtype)
         self._handle.seek(self._source.start + start)
-        if flat.nbytes and self._handle.readinto(flat.view(np.uint8)) != flat.nbytes:  # type: ignore[attr-defined]
+        if flat.nbytes and self._handle.readinto(flat.view(np.uint8).data) != flat.nbytes:
             raise DamagedFile("the file ends early", where=self._source.name, expected=f"{flat.nbytes} bytes")
         return native(flat.reshape(shape))
 
