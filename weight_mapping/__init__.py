@@ -5,8 +5,8 @@ from weight_mapping.activations import Activation, activation, hard_sigmoid
 from weight_mapping.errors import (
     DamagedFile,
     PortingError,
-    UnsafeFile,
     Unrepresentable,
+    UnsafeFile,
     Unsupported,
     WeightsMismatch,
 )
@@ -31,8 +31,8 @@ __all__ = [
     "Recurrent",
     "Source",
     "TimeDistributed",
-    "UnsafeFile",
     "Unrepresentable",
+    "UnsafeFile",
     "Unsupported",
     "WeightsMismatch",
     "activation",

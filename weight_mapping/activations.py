@@ -84,7 +84,9 @@ def activation(name: str, **parameters: Any) -> Activation:
     """
     row = ROWS.get(name)
     if row is None:
-        raise Unsupported(f"no activation is called {shown(name)!r}", class_name=name, way_out=f"Known: {', '.join(sorted(ROWS))}.")
+        raise Unsupported(
+            f"no activation is called {shown(name)!r}", class_name=name, way_out=f"Known: {', '.join(sorted(ROWS))}."
+        )
     unknown = parameters.keys() - row.parameters.keys()
     if unknown:
         raise Unsupported(f"the activation {name} takes no {', '.join(sorted(unknown))}", class_name=name)
@@ -125,7 +127,11 @@ def _d_hard_sigmoid(x: Array, xp: Any, slope: float) -> Array:
 
 
 def _relu(x: Array, xp: Any, max_value: float | None, negative_slope: float, threshold: float) -> Array:
-    y = xp.where(x >= threshold, x, negative_slope * (x - threshold)) if threshold or negative_slope else xp.clip(x, 0, None)
+    y = (
+        xp.where(x >= threshold, x, negative_slope * (x - threshold))
+        if threshold or negative_slope
+        else xp.clip(x, 0, None)
+    )
     return y if max_value is None else xp.where(y > max_value, max_value * xp.ones_like(y), y)
 
 

@@ -11,9 +11,22 @@ from weight_mapping.expectations import Expectation
 from weight_mapping.files.archive import Archive, Layers, Stored
 from weight_mapping.keras_config import Parsed
 from weight_mapping.plain import KINDS
-from weight_mapping.spec import Bidirectional, Custom, Layer, ModelSpec, Operation, Path, Plain, Recurrent, TimeDistributed, leaves
+from weight_mapping.spec import (
+    Bidirectional,
+    Custom,
+    Layer,
+    ModelSpec,
+    Operation,
+    Path,
+    Plain,
+    Recurrent,
+    TimeDistributed,
+    leaves,
+)
 
 Found = list[tuple[Expectation, tuple[Stored, ...]]]
+Slot = tuple[Expectation, int]
+"""One array of one leaf."""
 _WAY_OUT = "The weights belong to another configuration, or the file is incomplete."
 
 
@@ -54,22 +67,31 @@ def _by_layer(wanted: Sequence[Expectation], layers: Layers) -> Found:
     return found
 
 
-def _by_place(by_layer: Mapping[str, list[Expectation]], groups: Mapping[str, tuple[Stored, ...]]) -> dict[str, tuple[Stored, ...]]:
+def _by_place(
+    by_layer: Mapping[str, list[Expectation]], groups: Mapping[str, tuple[Stored, ...]]
+) -> dict[str, tuple[Stored, ...]]:
     """Layers under other names (the configuration was made anew): taken in order, if their numbers agree."""
     filled = [(name, arrays) for name, arrays in groups.items() if arrays]
-    needing = [name for name, expected in by_layer.items() if any(e.names or isinstance(e.leaf, Custom) for e in expected)]
+    needing = [
+        name for name, expected in by_layer.items() if any(e.names or isinstance(e.leaf, Custom) for e in expected)
+    ]
     lost = next((name for name in needing if name not in dict(filled)), needing[0] if needing else "")
     if len(filled) != len(needing):
         raise WeightsMismatch(
-            "no weights for this layer", where=shown(lost), found=", ".join(shown(n) for n, _ in filled) or "no layer with weights",
-            expected=f"{len(needing)} layers with weights", way_out=_WAY_OUT,
+            "no weights for this layer",
+            where=shown(lost),
+            found=", ".join(shown(n) for n, _ in filled) or "no layer with weights",
+            expected=f"{len(needing)} layers with weights",
+            way_out=_WAY_OUT,
         )
     return {name: arrays for name, (_, arrays) in zip(needing, filled, strict=True)}
 
 
 def _without_seeds(arrays: Sequence[Stored]) -> tuple[Stored, ...]:
     """The arrays without the state of a dropout's random generator, which is no weight."""
-    return tuple(a for a in arrays if not (_base(a) == "seed_generator_state" or (a.dtype.kind in "iu" and a.shape == (2,))))
+    return tuple(
+        a for a in arrays if not (_base(a) == "seed_generator_state" or (a.dtype.kind in "iu" and a.shape == (2,)))
+    )
 
 
 def _base(stored: Stored) -> str:
@@ -82,18 +104,21 @@ def _within(layer: str, expected: list[Expectation], arrays: tuple[Stored, ...])
     repeated = {a.name for a in arrays if sum(a.path == b.path for b in arrays) > 1}
     if repeated:
         raise WeightsMismatch(
-            "two weights under one name: the second one's numbers are not in the file", where=shown(layer),
-            found=shown(sorted(repeated)[0]), way_out="TensorFlow 2.1 saved stacked cells so; save the model again with a later version.",
+            "two weights under one name: the second one's numbers are not in the file",
+            where=shown(layer),
+            found=shown(sorted(repeated)[0]),
+            way_out="TensorFlow 2.1 saved stacked cells so; save the model again with a later version.",
         )
     slots = [(e, n) for e in expected for n in range(len(e.names))]
     if len(slots) != len(arrays):
         raise WeightsMismatch(
-            "another number of arrays than the configuration asks for", where=shown(layer),
+            "another number of arrays than the configuration asks for",
+            where=shown(layer),
             found=f"{len(arrays)}: {', '.join(shown(_base(a)) for a in arrays[:12])}",
-            expected=f"{len(slots)}: {', '.join(e.names[n] for e, n in slots[:12])}", way_out=_WAY_OUT,
+            expected=f"{len(slots)}: {', '.join(e.names[n] for e, n in slots[:12])}",
+            way_out=_WAY_OUT,
         )
-    first = [s for s in slots if s[0].trainable[s[1]]]
-    orders = [[*first, *(s for s in slots if s not in first)], slots]
+    orders = [legacy_order(slots), slots]
     candidates = [dict(zip(((e.path, n) for e, n in order), arrays, strict=True)) for order in orders]
     candidates += _by_name(slots, arrays)
     problem: WeightsMismatch | None = None
@@ -114,13 +139,20 @@ def _within(layer: str, expected: list[Expectation], arrays: tuple[Stored, ...])
     return min(fitting, key=lambda f: f[:2])[2]
 
 
+def legacy_order(slots: Sequence[Slot]) -> list[Slot]:
+    """A layer's arrays as Keras lists them: those that training moves, then the others."""
+    return sorted(slots, key=lambda slot: not slot[0].trainable[slot[1]])
+
+
 def settle(one: Expectation, headers: Sequence[Stored]) -> object:
     """The leaf with its sizes, from the headers; a mismatch says in which layer."""
     try:
         return one.settle({name: header.shape for name, header in zip(one.names, headers, strict=True)})
     except WeightsMismatch as problem:
         where = f"{one.where}/{problem.where or ''}".rstrip("/")
-        raise WeightsMismatch(problem.what, where=where, found=problem.found, expected=problem.expected, way_out=_WAY_OUT) from None
+        raise WeightsMismatch(
+            problem.what, where=where, found=problem.found, expected=problem.expected, way_out=_WAY_OUT
+        ) from None
 
 
 def _ends(stored: Stored, name: str) -> bool:
@@ -128,7 +160,7 @@ def _ends(stored: Stored, name: str) -> bool:
     return base == name or base.endswith(f"_{name}")
 
 
-def _by_name(slots: list[tuple[Expectation, int]], arrays: Sequence[Stored]) -> list[dict[tuple[Path, int], Stored]]:
+def _by_name(slots: Sequence[Slot], arrays: Sequence[Stored]) -> list[dict[tuple[Path, int], Stored]]:
     """Each array by what its name says, where every one is told so (tfjs keeps no order)."""
     left, chosen = list(arrays), {}
     for one, n in slots:
@@ -146,7 +178,7 @@ def _by_name(slots: list[tuple[Expectation, int]], arrays: Sequence[Stored]) -> 
 
 def _by_tree(parsed: Parsed, wanted: Sequence[Expectation], archive: Archive) -> Found:
     assert archive.tree is not None
-    places = dict(_tree_places(parsed, parsed.spec, "", (), archive.names))
+    places = dict(tree_places(parsed, parsed.spec, "", (), archive.names))
     found: Found = []
     for one in wanted:
         place = places[one.path]
@@ -158,23 +190,28 @@ def _by_tree(parsed: Parsed, wanted: Sequence[Expectation], archive: Archive) ->
 
 
 def _tree_array(tree: Mapping[str, Stored], place: str, one: Expectation, n: int) -> Stored:
-    for key in _tree_keys(place, one, n):
+    for key in tree_keys(place, one, n):
         if key in tree:
             return tree[key]
     raise WeightsMismatch(
-        "no weights for this layer", where=f"{one.where}/{one.names[n]}", expected=f"an array at {_tree_keys(place, one, n)[0]}",
-        found=", ".join(sorted(shown(k) for k in tree)[:6]) or "an empty file", way_out=_WAY_OUT,
+        "no weights for this layer",
+        where=f"{one.where}/{one.names[n]}",
+        expected=f"an array at {tree_keys(place, one, n)[0]}",
+        found=", ".join(sorted(shown(k) for k in tree)[:6]) or "an empty file",
+        way_out=_WAY_OUT,
     )
 
 
-def _tree_keys(place: str, one: Expectation, n: int) -> list[str]:
+def tree_keys(place: str, one: Expectation, n: int) -> list[str]:
     if isinstance(one.leaf, Plain) and one.leaf.kind == "multi_head_attention":
         role, _, what = one.names[n].partition("_")
         return [f"{place}/{prefix}{role}_dense/vars/{'0' if what == 'kernel' else '1'}" for prefix in ("", "_")]
     return [f"{place}/vars/{n}"]
 
 
-def _tree_places(parsed: Parsed, layer: Layer, place: str, path: Path, names: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
+def tree_places(
+    parsed: Parsed, layer: Layer, place: str, path: Path, names: Mapping[str, str]
+) -> Iterator[tuple[Path, str]]:
     """(leaf path, its group in the tree) for every leaf of a layer at this place."""
     match layer:
         case ModelSpec():
@@ -187,12 +224,12 @@ def _tree_places(parsed: Parsed, layer: Layer, place: str, path: Path, names: Ma
                 base = snake(parsed.stored.classes.get((*path, name), type(part).__name__))
                 n = counted[base] = counted.get(base, -1) + 1
                 group = told.get(name) or f"{inside}/{base if n == 0 else f'{base}_{n}'}"
-                yield from _tree_places(parsed, part, group, (*path, name), names)
+                yield from tree_places(parsed, part, group, (*path, name), names)
         case Bidirectional():
-            yield from _tree_places(parsed, layer.forward, f"{place}/forward_layer", (*path, "forward"), names)
-            yield from _tree_places(parsed, layer.backward, f"{place}/backward_layer", (*path, "backward"), names)
+            yield from tree_places(parsed, layer.forward, f"{place}/forward_layer", (*path, "forward"), names)
+            yield from tree_places(parsed, layer.backward, f"{place}/backward_layer", (*path, "backward"), names)
         case TimeDistributed():
-            yield from _tree_places(parsed, layer.layer, f"{place}/layer", (*path, "layer"), names)
+            yield from tree_places(parsed, layer.layer, f"{place}/layer", (*path, "layer"), names)
         case Recurrent() if len(layer.cells) == 1:
             yield (*path, "0"), f"{place}/cell"
         case Recurrent():
@@ -224,8 +261,11 @@ def _by_object_graph(parsed: Parsed, wanted: Sequence[Expectation], named: Mappi
         lost = [key for key in keys if key not in named]
         if lost:
             raise WeightsMismatch(
-                "no weights for this layer", where=one.where, expected=f"a variable {lost[0]}",
-                found=", ".join(sorted(shown(k) for k in named)[:6]), way_out=_WAY_OUT,
+                "no weights for this layer",
+                where=one.where,
+                expected=f"a variable {lost[0]}",
+                found=", ".join(sorted(shown(k) for k in named)[:6]),
+                way_out=_WAY_OUT,
             )
         found.append((one, tuple(named[key] for key in keys)))
     return found

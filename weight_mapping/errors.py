@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class PortingError(Exception):
     """A file or a request that can't be ported as asked. `exit_code` is the command's."""
@@ -30,7 +32,7 @@ class PortingError(Exception):
 class Unsupported(PortingError):
     """A layer, activation or option that this project does not know: refused by its name, never guessed."""
 
-    def __init__(self, what: str, *, class_name: str | None = None, **details: str | None) -> None:
+    def __init__(self, what: str, *, class_name: str | None = None, **details: Any) -> None:
         super().__init__(what, **details)
         self.class_name = class_name
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -14,13 +15,19 @@ from weight_mapping.errors import WeightsMismatch
 from weight_mapping.keras_config import Parsed
 from weight_mapping.plain import weight_shapes
 from weight_mapping.spec import Cell, ConvCell, Custom, Leaf, Path, Plain, leaves
-from weight_mapping.weights import Array, LeafWeights
+from weight_mapping.weights import Array, CellWeights, LeafWeights
 
 Shape = Sequence[int]
 _STATISTICS = {"moving_mean", "moving_variance", "mean", "variance", "count"}
 _KERAS_1 = {
-    "kernel": "W", "bias": "b", "embeddings": "W", "carry_kernel": "W_carry", "carry_bias": "b_carry", "alpha": "alphas",
-    "moving_mean": "running_mean", "moving_variance": "running_std",
+    "kernel": "W",
+    "bias": "b",
+    "embeddings": "W",
+    "carry_kernel": "W_carry",
+    "carry_bias": "b_carry",
+    "alpha": "alphas",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_std",
 }
 
 
@@ -29,7 +36,8 @@ class Expectation:
     """One leaf's arrays in the file's order. `names` are what the file's names end in; `trainable` says of each whether
     training moves it, which decides its place among a composite layer's arrays.
 
-    `settle(shapes)` gives the leaf with every size known, or raises WeightsMismatch; `take(arrays)` the weights."""
+    `settle(shapes)` gives the leaf with every size known, or raises WeightsMismatch; `take(arrays)` the weights; `give`
+    is its inverse, the arrays in the file's order."""
 
     path: Path
     leaf: Leaf
@@ -37,6 +45,7 @@ class Expectation:
     trainable: tuple[bool, ...]
     settle: Callable[[Mapping[str, Shape]], Leaf]
     take: Callable[[Mapping[str, Array]], LeafWeights]
+    give: Callable[[LeafWeights], list[Array]]
 
     @property
     def where(self) -> str:
@@ -52,7 +61,17 @@ def expectations(parsed: Parsed) -> Iterator[Expectation]:
         elif isinstance(leaf, Plain) and weight_shapes(leaf):
             yield _plain(path, leaf, parsed, frozen)
         elif isinstance(leaf, Custom):
-            yield Expectation(path=path, leaf=leaf, names=(), trainable=(), settle=lambda _, leaf=leaf: leaf, take=dict)  # type: ignore[misc]
+            yield Expectation(
+                path=path, leaf=leaf, names=(), trainable=(), settle=partial(_as_is, leaf), take=dict, give=_listed
+            )
+
+
+def _as_is(leaf: Leaf, _: Mapping[str, Shape]) -> Leaf:
+    return leaf
+
+
+def _listed(weights: LeafWeights) -> list[Array]:
+    return list(weights.values()) if isinstance(weights, Mapping) else [array for _, array in weights.arrays()]
 
 
 def _cell(path: Path, cell: Cell | ConvCell, parsed: Parsed, frozen: bool) -> Expectation:
@@ -62,7 +81,9 @@ def _cell(path: Path, cell: Cell | ConvCell, parsed: Parsed, frozen: bool) -> Ex
     bias = "split" if format == "cudnn" and cell.bias == "single" else cell.bias
     row = packing.layout(format, kind, bias=bias, reset_after=reset_after)
     names = packing.names(row)
-    spatial = dict(zip(("z", "y", "x")[-cell.rank :], cell.kernel_size, strict=True)) if isinstance(cell, ConvCell) else {}
+    spatial = (
+        dict(zip(("z", "y", "x")[-cell.rank :], cell.kernel_size, strict=True)) if isinstance(cell, ConvCell) else {}
+    )
     known = {"h": cell.units, **spatial, **({"i": cell.input_size} if cell.input_size else {})}
 
     def settle(shapes: Mapping[str, Shape]) -> Leaf:
@@ -72,16 +93,23 @@ def _cell(path: Path, cell: Cell | ConvCell, parsed: Parsed, frozen: bool) -> Ex
         weights = packing.unpack_row(row, arrays, known)
         if bias != cell.bias:
             weights = packing.with_bias(weights, cell.bias)  # CuDNNLSTM: Keras' own layer adds the two halves
-        if isinstance(cell, ConvCell) and parsed.era.theano:
-            return replace(weights, kernel=_flipped(weights.kernel, cell.rank, 3), recurrent=_flipped(weights.recurrent, cell.rank, 3))
-        return weights
+        return _turned(weights) if isinstance(cell, ConvCell) and parsed.era.theano else weights
 
-    return Expectation(path=path, leaf=cell, names=tuple(names), trainable=(not frozen,) * len(names), settle=settle, take=take)
+    def give(weights: LeafWeights) -> list[Array]:
+        assert isinstance(weights, CellWeights)
+        turned = _turned(weights) if isinstance(cell, ConvCell) and parsed.era.theano else weights
+        return list(packing.pack_row(row, packing.with_bias(turned, bias)).values())
+
+    trainable = (not frozen,) * len(names)
+    return Expectation(
+        path=path, leaf=cell, names=tuple(names), trainable=trainable, settle=settle, take=take, give=give
+    )
 
 
-def _flipped(array: Array, rank: int, first: int) -> Array:
-    """Theano convolves where the others correlate: the kernel is turned round in its spatial axes."""
-    return np.flip(array, tuple(range(first, first + rank)))
+def _turned(weights: CellWeights) -> CellWeights:
+    """Theano convolves where the others correlate: each kernel is turned round in its spatial axes, the last."""
+    axes = tuple(range(3, weights.kernel.ndim))
+    return replace(weights, kernel=np.flip(weights.kernel, axes), recurrent=np.flip(weights.recurrent, axes))
 
 
 def _plain(path: Path, layer: Plain, parsed: Parsed, frozen: bool) -> Expectation:
@@ -97,17 +125,26 @@ def _plain(path: Path, layer: Plain, parsed: Parsed, frozen: bool) -> Expectatio
         return layer
 
     def take(arrays: Mapping[str, Array]) -> LeafWeights:
-        return {name: _canonical(layer, name, arrays[file_name], old, parsed.era.theano) for file_name, name in own.items()}
+        return {
+            name: _canonical(layer, name, arrays[file_name], old, parsed.era.theano) for file_name, name in own.items()
+        }
+
+    def give(weights: LeafWeights) -> list[Array]:
+        assert isinstance(weights, Mapping) and not old  # files are written in the words of Keras 2 or 3
+        return [_theano(layer, name, weights[name], parsed.era.theano) for name in shapes]
 
     trainable = tuple(not frozen and name not in _STATISTICS for name in shapes)
-    return Expectation(path=path, leaf=layer, names=file_names, trainable=trainable, settle=settle, take=take)
+    return Expectation(
+        path=path, leaf=layer, names=file_names, trainable=trainable, settle=settle, take=take, give=give
+    )
 
 
 def _match(name: str, found: Shape, expected: Sequence[int | str], sizes: dict[str, int]) -> None:
     if tuple(expected) == ("*",):
         return
     fits = len(found) == len(expected) and all(
-        size == (sizes.setdefault(want, size) if isinstance(want, str) else want) for size, want in zip(found, expected, strict=True)
+        size == (sizes.setdefault(want, size) if isinstance(want, str) else want)
+        for size, want in zip(found, expected, strict=True)
     )
     if not fits:
         wanted = tuple(sizes.get(w, w) if isinstance(w, str) else w for w in expected)
@@ -139,9 +176,12 @@ def _canonical(layer: Plain, name: str, array: Array, old: bool, theano: bool) -
     if axes:
         left = [a for a in range(array.ndim) if a not in axes]
         array = array.transpose(*axes, *left).reshape([array.shape[a] for a in axes])
-    if theano and name.endswith("kernel") and "conv" in layer.kind:
-        array = np.flip(array, tuple(range(layer.options["rank"])))
-    view = array.view()
+    view = _theano(layer, name, array, theano).view()
     view.flags.writeable = False
     return view
 
+
+def _theano(layer: Plain, name: str, array: Array, theano: bool) -> Array:
+    """A convolution's kernel between Theano and the others: turned round in its spatial axes. Its own inverse."""
+    convolves = theano and name.endswith("kernel") and "conv" in layer.kind
+    return np.flip(array, tuple(range(layer.options["rank"]))) if convolves else array

@@ -30,15 +30,21 @@ class Call:
 
 
 def run(
-    model: ModelSpec, inputs: Sequence[Tensor], call: Callable[[Call], list[Tensor]], *,
-    masks: Sequence[Any] | None = None, path: Path = (),
+    model: ModelSpec,
+    inputs: Sequence[Tensor],
+    call: Callable[[Call], list[Tensor]],
+    *,
+    masks: Sequence[Any] | None = None,
+    path: Path = (),
 ) -> tuple[list[Tensor], list[Any]]:
     """The model's outputs and their masks. `call` computes one layer (never a nested model) and returns its outputs."""
     if len(inputs) != len(model.inputs):
         names = ", ".join(i.name for i in model.inputs)
-        raise PortingError(f"the model {model.name} takes {len(model.inputs)} inputs", found=len(inputs), expected=names)
+        raise PortingError(
+            f"the model {model.name} takes {len(model.inputs)} inputs", found=len(inputs), expected=names
+        )
     values: dict[Ref, Tensor] = {Ref(i.name): x for i, x in zip(model.inputs, inputs, strict=True)}
-    known: dict[Ref, Any] = {ref: mask for ref, mask in zip(values, masks or [None] * len(inputs), strict=True)}
+    known: dict[Ref, Any] = dict(zip(values, masks or [None] * len(inputs), strict=True))
     for node in model.nodes:
         outputs, output_masks = _step(model, node, values, known, call, (*path, node.layer))
         values.update({Ref(node.name, n): y for n, y in enumerate(outputs)})
@@ -47,8 +53,12 @@ def run(
 
 
 def _step(
-    model: ModelSpec, node: Node, values: dict[Ref, Tensor], known: dict[Ref, Any],
-    call: Callable[[Call], list[Tensor]], path: Path,
+    model: ModelSpec,
+    node: Node,
+    values: dict[Ref, Tensor],
+    known: dict[Ref, Any],
+    call: Callable[[Call], list[Tensor]],
+    path: Path,
 ) -> tuple[list[Tensor], list[Any]]:
     layer = model.layers[node.layer]
     inputs = [values[ref] for ref in node.inputs]
@@ -58,4 +68,5 @@ def _step(
     if isinstance(layer, ModelSpec):
         return run(layer, inputs, call, masks=masks, path=path)
     outputs = call(Call(path, layer, inputs, masks, [values[ref] for ref in node.initial_state]))
-    return outputs, propagate(layer, inputs, masks)
+    made = propagate(layer, inputs, masks)
+    return outputs, [*made, *[None] * (len(outputs) - len(made))]  # an operation may split into many

@@ -51,12 +51,24 @@ def _rows(kernel: str, recurrent: str, bias: str | None, *patterns: str) -> tupl
 
 
 def _with_and_without(
-    formats: str, kind: str, gates: str, biases: Sequence[tuple[str, str | None, str, bool | None]],
-    kernel: tuple[str, str], recurrent: tuple[str, str], source: str, letters: str = "",
+    formats: str,
+    kind: str,
+    gates: str,
+    biases: Sequence[tuple[str, str | None, str, bool | None]],
+    kernel: tuple[str, str],
+    recurrent: tuple[str, str],
+    source: str,
+    letters: str = "",
 ) -> list[Layout]:
     return [
         Layout(
-            format=formats, kind=kind, bias=form, gates=gates, reset_after=reset_after, source=source, letters=letters,
+            format=formats,
+            kind=kind,
+            bias=form,
+            gates=gates,
+            reset_after=reset_after,
+            source=source,
+            letters=letters,
             arrays=_rows(kernel[0], recurrent[0], name, kernel[1], recurrent[1], pattern),
         )
         for form, name, pattern, reset_after in biases
@@ -64,11 +76,16 @@ def _with_and_without(
 
 
 def _keras() -> list[Layout]:
-    names, source = (("kernel", "i (g h)"), ("recurrent_kernel", "k (g h)")), "keras/src/layers/rnn of Keras 3.15, tf_keras 2.21"
+    names, source = (
+        (("kernel", "i (g h)"), ("recurrent_kernel", "k (g h)")),
+        "keras/src/layers/rnn of Keras 3.15, tf_keras 2.21",
+    )
     plain = [("single", "bias", "(g h)", None), ("none", None, "", None)]
     gru = [
-        ("split", "bias", "p (g h)", True), ("single", "bias", "(g h)", False),
-        ("none", None, "", True), ("none", None, "", False),
+        ("split", "bias", "p (g h)", True),
+        ("single", "bias", "(g h)", False),
+        ("none", None, "", True),
+        ("none", None, "", False),
     ]
     return [
         *_with_and_without("keras", "lstm", "ifco", plain, *names, source),
@@ -88,7 +105,9 @@ def _keras1() -> list[Layout]:
         # Fused columns come in today's order, not in that of the arrays by gate.
         rows += _with_and_without("keras1_gpu", kind, GATES[kind], [("single", "b", "(g h)", False)], *fused, source)
     for name in ("keras1", "keras1_gpu"):
-        rows += _with_and_without(name, "rnn", "n", [("single", "b", "(g h)", None)], ("W", "i (g h)"), ("U", "k (g h)"), source)
+        rows += _with_and_without(
+            name, "rnn", "n", [("single", "b", "(g h)", None)], ("W", "i (g h)"), ("U", "k (g h)"), source
+        )
     return rows
 
 
@@ -107,14 +126,24 @@ def _cudnn() -> list[Layout]:
 
 
 def _torch() -> list[Layout]:
-    names, source = (("weight_ih", "(g h) i"), ("weight_hh", "(g h) k")), "torch.nn.LSTM, GRU, RNN and their cells, torch 2.13"
+    names, source = (
+        (("weight_ih", "(g h) i"), ("weight_hh", "(g h) k")),
+        "torch.nn.LSTM, GRU, RNN and their cells, torch 2.13",
+    )
     rows: list[Layout] = []
     for kind, gates, reset_after in (("lstm", "ifco", None), ("gru", "rzn", True), ("rnn", "n", None)):
         both = [("split", "bias_{p}", "(g h)", reset_after), ("none", None, "", reset_after)]
         rows += _with_and_without("torch", kind, gates, both, *names, source)
     one = [("single", "bias", "(g h)", None)]
     for kind, gates in (("lstm", "ifco"), ("rnn", "n")):
-        rows += _with_and_without("torch_single_bias", kind, gates, one, *names, "torch's layout with the biases added up, as equinox and MLX have it")
+        rows += _with_and_without(
+            "torch_single_bias",
+            kind,
+            gates,
+            one,
+            *names,
+            "torch's layout with the biases added up, as equinox and MLX have it",
+        )
     return rows
 
 
@@ -137,7 +166,9 @@ def _conv() -> list[Layout]:
         rows += _with_and_without("keras", f"conv_lstm{space.count(' ') + 1}", "ifco", plain, *fused, source)
     for name, image, state in (("keras1", "y x i h", "y x k h"), ("keras1_th", "h i y x", "h k y x")):
         by_gate = (("W_{g}", image), ("U_{g}", state))
-        rows += _with_and_without(name, "conv_lstm2", "icfo", [("single", "b_{g}", "h", None)], *by_gate, source, "icfo")
+        rows += _with_and_without(
+            name, "conv_lstm2", "icfo", [("single", "b_{g}", "h", None)], *by_gate, source, "icfo"
+        )
     return rows
 
 

@@ -17,7 +17,9 @@ from weight_mapping.spec import Path as LeafPath
 from weight_mapping.weights import LeafWeights, Portable, Source
 
 
-def load(path: str | Path, config: str | Path | None = None, *, keep_optimizer: bool = False, max_bytes: int = 4 << 30) -> Portable:
+def load(
+    path: str | Path, config: str | Path | None = None, *, keep_optimizer: bool = False, max_bytes: int = 4 << 30
+) -> Portable:
     """The model in a file or folder, in neutral words and canonical weights.
 
     `config`: a JSON file, or a .keras or .h5 file, that holds the configuration of a weights-only file. Raises
@@ -35,7 +37,9 @@ def understand(archive: Archive) -> Parsed:
     """The archive's configuration in neutral words; PortingError where it holds none."""
     if archive.config is None:
         raise PortingError(
-            "weights without a configuration", where=str(archive.path), found=archive.container,
+            "weights without a configuration",
+            where=str(archive.path),
+            found=archive.container,
             expected="the model's configuration beside them",
             way_out="Pass config= (the command: --config) with the model's JSON, .keras or .h5 file.",
         )
@@ -56,8 +60,14 @@ def bind(parsed: Parsed, archive: Archive, *, keep_optimizer: bool = False) -> P
         weights[one.path] = one.take({name: archive.read(header) for name, header in zip(names, headers, strict=True)})
         origins[one.path] = tuple(header.name for header in headers)
     source = Source(
-        container=archive.container, path=str(archive.path), sha256=archive.sha256, keras_version=archive.keras_version,
-        backend=archive.backend, config=archive.config, resolved=parsed.resolved, origins=origins,
+        container=archive.container,
+        path=str(archive.path),
+        sha256=archive.sha256,
+        keras_version=archive.keras_version,
+        backend=archive.backend,
+        config=archive.config,
+        resolved=parsed.resolved,
+        origins=origins,
         optimizer=_optimizer(archive) if keep_optimizer else None,
     )
     return Portable(spec=with_leaves(parsed.spec, settled), weights=weights, source=source)

@@ -10,7 +10,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from weight_mapping.plain import KINDS
-from weight_mapping.spec import Bidirectional, Layer, ModelSpec, Operation, Plain, Recurrent, TimeDistributed
+from weight_mapping.spec import (
+    Bidirectional,
+    Layer,
+    ModelSpec,
+    Operation,
+    Path,
+    Plain,
+    Recurrent,
+    Ref,
+    TimeDistributed,
+    output_count,
+)
 
 Mask = Any
 
@@ -36,6 +47,36 @@ def propagate(layer: Layer, inputs: Sequence[Any], masks: Sequence[Mask]) -> lis
             raise TypeError("a nested model's masks come out of its run")
         case _:
             return [mask]
+
+
+def reachable(model: ModelSpec, entering: bool = False, path: Path = ()) -> frozenset[Path]:
+    """The paths of the layers that a mask can reach, by the graph alone; `entering`: the inputs may bring one."""
+    carries = {Ref(i.name): entering for i in model.inputs}
+    reached: set[Path] = set()
+    for node in model.nodes:
+        layer, own = model.layers[node.layer], (*path, node.layer)
+        masked = node.mask is not None or any(carries.get(ref, False) for ref in node.inputs)
+        if masked:
+            reached.add(own)
+        if isinstance(layer, ModelSpec):
+            reached |= reachable(layer, masked, own)
+        carries.update({Ref(node.name, n): _may_carry(layer, masked) for n in range(output_count(layer))})
+    return frozenset(reached)
+
+
+def _may_carry(layer: Layer, masked: bool) -> bool:
+    match layer:
+        case Recurrent() | Bidirectional():
+            return masked and layer.return_sequences
+        case Plain():
+            makes = layer.kind == "masking" or (layer.kind == "embedding" and layer.options["mask_zero"])
+            return makes or (masked and KINDS[layer.kind].mask != "stop" and layer.kind != "embedding")
+        case ModelSpec():
+            return masked or any(_may_carry(inner, False) for inner in layer.layers.values())
+        case Operation():
+            return False
+        case _:
+            return masked
 
 
 def _plain(layer: Plain, inputs: Sequence[Any], masks: Sequence[Mask]) -> Mask:
@@ -73,7 +114,11 @@ def _joined(masks: Sequence[Mask]) -> Mask:
     """The masks one after the other in time, by shape alone: NumPy's and PyTorch's concatenations differ in name."""
     first = masks[0]
     steps = sum(mask.shape[1] for mask in masks)
-    whole = (first[:, :1] & ~first[:, :1]).repeat(1, steps) if hasattr(first, "numpy") else (first[:, :1] & ~first[:, :1]).repeat(steps, 1)
+    whole = (
+        (first[:, :1] & ~first[:, :1]).repeat(1, steps)
+        if hasattr(first, "numpy")
+        else (first[:, :1] & ~first[:, :1]).repeat(steps, 1)
+    )
     at = 0
     for mask in masks:
         whole[:, at : at + mask.shape[1]] = mask

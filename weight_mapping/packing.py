@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ _CANONICAL = {"kernel": ("g", "h", "i"), "recurrent": ("g", "h", "k"), "bias": (
 _SPACE = ("z", "y", "x")
 
 
-@lru_cache(maxsize=None)
+@cache
 def parse(pattern: str) -> tuple[tuple[str, ...], ...]:
     """The pattern's axes: 'i (g h)' -> (('i',), ('g', 'h')); '1' is an axis of size one."""
     groups = re.findall(r"\([^)]*\)|\S+", pattern)
@@ -37,7 +37,10 @@ def layout(format: str, kind: str, *, bias: str, reset_after: bool | None = None
     for row in rows_of(format, kind):
         if row.bias == bias and (row.reset_after is None or reset_after is None or row.reset_after == reset_after):
             return row
-    raise Unrepresentable(f"the layout {format} has no {kind} with {bias} bias" + (f" and reset_after={reset_after}" if kind == "gru" else ""))
+    raise Unrepresentable(
+        f"the layout {format} has no {kind} with {bias} bias"
+        + (f" and reset_after={reset_after}" if kind == "gru" else "")
+    )
 
 
 def rows_of(format: str, kind: str) -> list[Layout]:
@@ -56,7 +59,9 @@ def _stored(row: Layout) -> list[tuple[str, ArrayRow, str | None]]:
     """(name, array row, gate or part it holds) for every array in the file's order."""
     letters = dict(zip(row.gates, row.letters or row.gates, strict=True))
     by_gate = [a for a in row.arrays if "{g}" in a.name]
-    stored: list[tuple[str, ArrayRow, str | None]] = [(a.name.format(g=letters[g]), a, g) for g in row.gates for a in by_gate]
+    stored: list[tuple[str, ArrayRow, str | None]] = [
+        (a.name.format(g=letters[g]), a, g) for g in row.gates for a in by_gate
+    ]
     for array in row.arrays:
         if "{p}" in array.name:
             stored += [(array.name.format(p=part), array, str(n)) for n, part in enumerate(row.parts)]
@@ -75,7 +80,9 @@ def solve(row: Layout, shapes: Mapping[str, Sequence[int]], known: Mapping[str, 
     stored = _stored(row)
     missing = [name for name, _, _ in stored if name not in shapes]
     if missing or len(shapes) != len(stored):
-        raise WeightsMismatch(f"the layout {row.format} of {row.kind} has other arrays", found=sorted(shapes), expected=names(row))
+        raise WeightsMismatch(
+            f"the layout {row.format} of {row.kind} has other arrays", found=sorted(shapes), expected=names(row)
+        )
     for _ in range(3):  # each round may settle a letter that another array needs
         for name, array, _ in stored:
             _settle(sizes, name, array, shapes[name])
@@ -84,7 +91,9 @@ def solve(row: Layout, shapes: Mapping[str, Sequence[int]], known: Mapping[str, 
     for name, array, _ in stored:
         expected = _shape(array, sizes)
         if tuple(shapes[name]) != expected:
-            raise WeightsMismatch("wrong shape", where=name, found=tuple(shapes[name]), expected=f"{expected}, {array.pattern}")
+            raise WeightsMismatch(
+                "wrong shape", where=name, found=tuple(shapes[name]), expected=f"{expected}, {array.pattern}"
+            )
     return sizes
 
 
@@ -133,8 +142,18 @@ def unpack_row(row: Layout, arrays: Mapping[str, Array], known: Mapping[str, int
 
 def pack_row(row: Layout, weights: CellWeights) -> dict[str, Array]:
     """Canonical weights in the order, shapes and names of a row; contiguous copies, the input untouched."""
-    sizes: Sizes = {"g": len(row.gates), "p": 2 if row.bias == "split" else 1, "h": weights.units, "k": weights.units, "i": weights.input_size}
-    sizes |= dict(zip(_SPACE[-(weights.kernel.ndim - 3):], weights.kernel.shape[3:], strict=True)) if weights.kernel.ndim > 3 else {}
+    sizes: Sizes = {
+        "g": len(row.gates),
+        "p": 2 if row.bias == "split" else 1,
+        "h": weights.units,
+        "k": weights.units,
+        "i": weights.input_size,
+    }
+    sizes |= (
+        dict(zip(_SPACE[-(weights.kernel.ndim - 3) :], weights.kernel.shape[3:], strict=True))
+        if weights.kernel.ndim > 3
+        else {}
+    )
     canonical_gates, arrays = GATES[_gate_kind(row)], dict(weights.arrays())
     packed: dict[str, Array] = {}
     for name, array_row, key in _stored(row):
@@ -201,15 +220,23 @@ def unpack(
             named = {str(k): np.asarray(v) for k, v in arrays.items()}
         else:
             assert listed is not None
-            named = dict(zip(names(row), listed, strict=False)) if len(listed) == len(names(row)) else {str(n): a for n, a in enumerate(listed)}
+            named = (
+                dict(zip(names(row), listed, strict=False))
+                if len(listed) == len(names(row))
+                else {str(n): a for n, a in enumerate(listed)}
+            )
         try:
             fitting.append(unpack_row(row, named))
         except WeightsMismatch as problem:
             problems.append(problem)
     if not fitting:
-        raise problems[0] if problems else WeightsMismatch(f"no {format} layout of {kind} with reset_after={reset_after}")
+        raise (
+            problems[0] if problems else WeightsMismatch(f"no {format} layout of {kind} with reset_after={reset_after}")
+        )
     if len(fitting) > 1:
-        raise PortingError(f"a {kind} without bias does not tell its reset_after", way_out="Pass reset_after=True or False.")
+        raise PortingError(
+            f"a {kind} without bias does not tell its reset_after", way_out="Pass reset_after=True or False."
+        )
     return fitting[0]
 
 
@@ -220,7 +247,9 @@ def pack(format: str, weights: CellWeights) -> dict[str, Array]:
     added for LSTM and RNN; a reset_after GRU raises `Unrepresentable`, since there the sum is another function."""
     kind = f"conv_lstm{weights.kernel.ndim - 3}" if weights.kind == "conv_lstm" else weights.kind
     reset_after = weights.reset_after if kind == "gru" else None
-    forms = {"single": ("single", "split"), "split": ("split", "single"), "none": ("none", "single", "split")}[weights.bias_form]
+    forms = {"single": ("single", "split"), "split": ("split", "single"), "none": ("none", "single", "split")}[
+        weights.bias_form
+    ]
     for form in forms:
         try:
             row = layout(format, kind, bias=form, reset_after=reset_after)

@@ -66,7 +66,11 @@ def _depthwise(o: Options) -> dict[str, Shape]:
 
 def _separable(o: Options) -> dict[str, Shape]:
     depthwise = (*o["kernel_size"], "i", o["depth_multiplier"])
-    return {"depthwise_kernel": depthwise, "pointwise_kernel": (*(1,) * o["rank"], "o", o["filters"]), **_bias(o, o["filters"])}
+    return {
+        "depthwise_kernel": depthwise,
+        "pointwise_kernel": (*(1,) * o["rank"], "o", o["filters"]),
+        **_bias(o, o["filters"]),
+    }
 
 
 def _scale_and_center(o: Options, axes: int = 1) -> dict[str, Shape]:
@@ -79,7 +83,8 @@ def _batch_norm(o: Options) -> dict[str, Shape]:
 
 
 def _layer_norm(o: Options) -> dict[str, Shape]:
-    return _scale_and_center(o, len(o["axis"]))
+    # With rms_scaling Keras has gamma always and beta never (LayerNormalization.build, Keras 3.15).
+    return _scale_and_center({"scale": True, "center": False} if o["rms"] else o, len(o["axis"]))
 
 
 def _attention(o: Options) -> dict[str, Shape]:
@@ -109,8 +114,16 @@ def _maxout(o: Options) -> dict[str, Shape]:
 
 _IMAGE = {"rank": 2, "channels_first": False}
 _CONV = {
-    **_IMAGE, "filters": 1, "kernel_size": (1, 1), "strides": (1, 1), "padding": "valid", "dilation": (1, 1),
-    "groups": 1, "activation": _LINEAR, "use_bias": True, "pad_start": False,
+    **_IMAGE,
+    "filters": 1,
+    "kernel_size": (1, 1),
+    "strides": (1, 1),
+    "padding": "valid",
+    "dilation": (1, 1),
+    "groups": 1,
+    "activation": _LINEAR,
+    "use_bias": True,
+    "pad_start": False,
 }
 _ATTENTION = {"use_scale": False, "score_mode": "dot", "causal": False, "dropout": 0.0}
 
@@ -145,7 +158,9 @@ KINDS: dict[str, Row] = {
     "batch_normalization": Row(
         {"axis": -1, "epsilon": 1e-3, "momentum": 0.99, "center": True, "scale": True}, _batch_norm
     ),
-    "layer_normalization": Row({"axis": (-1,), "epsilon": 1e-3, "center": True, "scale": True, "rms": False}, _layer_norm),
+    "layer_normalization": Row(
+        {"axis": (-1,), "epsilon": 1e-3, "center": True, "scale": True, "rms": False}, _layer_norm
+    ),
     "group_normalization": Row(
         {"groups": 32, "axis": -1, "epsilon": 1e-3, "center": True, "scale": True}, _scale_and_center
     ),
@@ -159,14 +174,18 @@ KINDS: dict[str, Row] = {
     "conv_transpose": Row({**_CONV, "output_padding": None}, _conv_transpose, "stop"),
     "depthwise_conv": Row({**_CONV, "depth_multiplier": 1}, _depthwise, "stop"),
     "separable_conv": Row({**_CONV, "depth_multiplier": 1}, _separable, "stop"),
-    "pool": Row({**_IMAGE, "op": "max", "size": (2, 2), "strides": (2, 2), "padding": "valid", "pad_start": False}, mask="stop"),
+    "pool": Row(
+        {**_IMAGE, "op": "max", "size": (2, 2), "strides": (2, 2), "padding": "valid", "pad_start": False}, mask="stop"
+    ),
     "global_pool": Row({**_IMAGE, "op": "max", "keepdims": False}, mask="stop"),
     "zero_padding": Row({**_IMAGE, "padding": ((1, 1), (1, 1))}, mask="stop"),
     "cropping": Row({**_IMAGE, "cropping": ((0, 0), (0, 0))}, mask="stop"),
     "up_sampling": Row({**_IMAGE, "size": (2, 2), "interpolation": "nearest"}, mask="stop"),
     "attention": Row(_ATTENTION, _attention, "query"),
     "multi_head_attention": Row(
-        {"num_heads": 1, "key_dim": 1, "value_dim": 1, "use_bias": True, "dropout": 0.0, "causal": False}, _multi_head, "query"
+        {"num_heads": 1, "key_dim": 1, "value_dim": 1, "use_bias": True, "dropout": 0.0, "causal": False},
+        _multi_head,
+        "query",
     ),
     "highway": Row({"activation": _LINEAR, "use_bias": True}, _highway),
     "maxout_dense": Row({"units": 1, "features": 4, "use_bias": True}, _maxout),

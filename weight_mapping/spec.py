@@ -233,7 +233,7 @@ def with_leaves(layer: Any, new: Mapping[Path, Leaf], path: Path = ()) -> Any:
     """The same layer with the leaves of `new` in their places."""
     match layer:
         case Recurrent():
-            return replace(layer, cells=tuple(new.get((*path, str(n)), c) for n, c in enumerate(layer.cells)))  # type: ignore[arg-type]
+            return replace(layer, cells=tuple(_cell(new, (*path, str(n)), c) for n, c in enumerate(layer.cells)))
         case Bidirectional():
             forward = with_leaves(layer.forward, new, (*path, "forward"))
             return replace(layer, forward=forward, backward=with_leaves(layer.backward, new, (*path, "backward")))
@@ -243,6 +243,12 @@ def with_leaves(layer: Any, new: Mapping[Path, Leaf], path: Path = ()) -> Any:
             return replace(layer, layers={n: with_leaves(part, new, (*path, n)) for n, part in layer.layers.items()})
         case _:
             return new.get(path, layer)
+
+
+def _cell(new: Mapping[Path, Leaf], path: Path, cell: Cell | ConvCell) -> Cell | ConvCell:
+    found = new.get(path, cell)
+    assert isinstance(found, Cell | ConvCell)
+    return found
 
 
 def chain(name: str, input_: Input, layers: Mapping[str, Layer]) -> ModelSpec:

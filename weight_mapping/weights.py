@@ -22,7 +22,7 @@ BIAS_PARTS = {"none": 0, "single": 1, "split": 2}
 class CellWeights:
     """One cell's numbers, gates as an axis in the order of `spec.GATES`; arrays are read-only views, never copies.
 
-    kernel (g, h, i); recurrent (g, h, k); bias (p, g, h), p = 1 single or 2 split (input part, recurrent part), or None.
+    kernel (g, h, i); recurrent (g, h, k); bias (p, g, h), p = 1 single or 2 split (input, recurrent), or None.
     A ConvLSTM's kernels carry their spatial axes behind: (g, h, i, *kernel_size)."""
 
     kind: str
@@ -45,7 +45,9 @@ class CellWeights:
             expected["bias"] = (self.bias.shape[0] if self.bias.shape[:1] in ((1,), (2,)) else 1, gates, units)
         for name, array in self.arrays():
             if array.shape != expected[name]:
-                raise WeightsMismatch(f"{self.kind} {name} has the wrong shape", found=array.shape, expected=expected[name])
+                raise WeightsMismatch(
+                    f"{self.kind} {name} has the wrong shape", found=array.shape, expected=expected[name]
+                )
 
     @property
     def gate_kind(self) -> str:
@@ -73,7 +75,12 @@ class CellWeights:
         found = (self.kind, self.units, self.bias_form)
         expected = (cell.kind, cell.units, cell.bias)
         if found != expected or cell.input_size not in (None, self.input_size):
-            raise WeightsMismatch("weights of another cell", where=where, found=(*found, self.input_size), expected=(*expected, cell.input_size))
+            raise WeightsMismatch(
+                "weights of another cell",
+                where=where,
+                found=(*found, self.input_size),
+                expected=(*expected, cell.input_size),
+            )
 
     def folded(self) -> Array | None:
         """The one bias (g, h) that adds up both parts, or None. Right for LSTM and RNN, never for a reset_after GRU."""

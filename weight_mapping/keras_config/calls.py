@@ -7,14 +7,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from weight_mapping.errors import DamagedFile, Unsupported, shown
+from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.words import Reading
-from weight_mapping.spec import Bidirectional, Layer, ModelSpec, Node, Operation, Recurrent, Ref, Slot
+from weight_mapping.spec import Bidirectional, Layer, Node, Operation, Recurrent, Ref, Slot
 
 Tensor = tuple[str, int, int]
 """A tensor by its (layer, call of that layer, output of that call)."""
 
 _POSITIONS = ("inputs", "query", "value", "key")
-_HARMLESS = {"training", "attention_mask", "return_attention_scores", "constants", "name", "query_mask", "value_mask", "key_mask"}
+_HARMLESS = {
+    "training",
+    "attention_mask",
+    "return_attention_scores",
+    "constants",
+    "name",
+    "query_mask",
+    "value_mask",
+    "key_mask",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +84,11 @@ def read_calls(layer: str, inbound: Any, reading: Reading) -> list[Called]:
     """Every call of one layer. Keywords that no layer here understands are refused by name."""
     if not isinstance(inbound, list):
         raise DamagedFile("inbound_nodes is no list", where=shown(layer))
-    read = _call_of_keras3 if reading.era.generation >= 3 or any(isinstance(n, Mapping) and "args" in n for n in inbound) else _call_of_keras2
+    read = (
+        _call_of_keras3
+        if reading.era.generation >= 3 or any(isinstance(n, Mapping) and "args" in n for n in inbound)
+        else _call_of_keras2
+    )
     return [read(layer, node) for node in inbound if node]
 
 
@@ -82,7 +96,11 @@ def check_keywords(call: Called, where: str) -> None:
     """Unsupported for a call keyword whose effect would be lost."""
     understood = {"mask", "initial_state", "use_causal_mask", *_POSITIONS}
     for key, value in call.keywords.items():
-        if key not in understood and not (key in _HARMLESS and (key == "training" or value in (None, False))) and value not in (None, False):
+        if (
+            key not in understood
+            and not (key in _HARMLESS and (key == "training" or value in (None, False)))
+            and value not in (None, False)
+        ):
             raise Unsupported(f"the call keyword {shown(key)}", where=shown(where), found=shown(value))
 
 
@@ -90,7 +108,11 @@ def _call_of_keras3(layer: str, node: Any) -> Called:
     if not isinstance(node, Mapping):
         raise DamagedFile("an inbound node that is no {args, kwargs}", where=shown(layer), found=shown(node))
     arguments = [_given3(a, layer) for a in node.get("args") or []]
-    return Called(layer=layer, arguments=tuple(arguments), keywords={str(k): _given3(v, layer) for k, v in (node.get("kwargs") or {}).items()})
+    return Called(
+        layer=layer,
+        arguments=tuple(arguments),
+        keywords={str(k): _given3(v, layer) for k, v in (node.get("kwargs") or {}).items()},
+    )
 
 
 def _given3(value: Any, where: str) -> Any:
@@ -112,7 +134,12 @@ def _given3(value: Any, where: str) -> Any:
 
 
 def _history(value: Any, where: str) -> Tensor:
-    if not (isinstance(value, list) and len(value) == 3 and isinstance(value[0], str) and all(isinstance(n, int) for n in value[1:])):
+    if not (
+        isinstance(value, list)
+        and len(value) == 3
+        and isinstance(value[0], str)
+        and all(isinstance(n, int) for n in value[1:])
+    ):
         raise DamagedFile("a tensor without [layer, call, output]", where=shown(where), found=shown(value))
     return (value[0], value[1], value[2])
 
@@ -136,13 +163,19 @@ def _entries(entries: Any, layer: str, keywords: dict[str, Any]) -> list[Any]:
         elif isinstance(entry, list | Mapping):
             found.append(_entries(entry, layer, keywords))
         else:
-            raise DamagedFile("an inbound node that is no [layer, call, output]", where=shown(layer), found=shown(entry))
+            raise DamagedFile(
+                "an inbound node that is no [layer, call, output]", where=shown(layer), found=shown(entry)
+            )
     return found
 
 
 def _given2(value: Any) -> Any:
     if isinstance(value, list):
-        if len(value) in (3, 4) and isinstance(value[0], str) and all(isinstance(n, int) and not isinstance(n, bool) for n in value[1:3]):
+        if (
+            len(value) in (3, 4)
+            and isinstance(value[0], str)
+            and all(isinstance(n, int) and not isinstance(n, bool) for n in value[1:3])
+        ):
             return value[2] if value[0] == "_CONSTANT_VALUE" else Given((value[0], value[1], value[2]))
         return [_given2(v) for v in value]
     if isinstance(value, Mapping):
@@ -152,27 +185,34 @@ def _given2(value: Any) -> Any:
     return value
 
 
-def write_call(node: Node, layer: Layer, index: Mapping[str, tuple[str, int]], spec: ModelSpec, generation: int) -> Any:
-    """One inbound node in this generation's form."""
-    if generation >= 3:
+def write_call(node: Node, layer: Layer, index: Mapping[str, tuple[str, int]], target: Era) -> Any:
+    """One inbound node in the form of the `target`."""
+    if target.generation >= 3:
         return _write_call_of_keras3(node, layer, index)
     places = [[*index[ref.node], ref.output] for ref in (*node.inputs, *node.initial_state)]
     keywords: dict[str, Any] = {}
     if node.mask is not None:
         keywords["mask"] = [*index[node.mask.node], node.mask.output]
     if isinstance(layer, Operation):
-        raise Unsupported(f"the operation {layer.name} as a node of a Keras 2 model", where=node.name, way_out="Save as .keras for Keras 3.")
+        raise Unsupported(
+            f"the operation {layer.name} as a node of a Keras 2 model",
+            where=node.name,
+            way_out="Save as .keras for Keras 3.",
+        )
     return [[*place, keywords] for place in places]
 
 
 def _write_call_of_keras3(node: Node, layer: Layer, index: Mapping[str, tuple[str, int]]) -> dict[str, Any]:
     def tensor(ref: Ref) -> dict[str, Any]:
         history = {"keras_history": [*index[ref.node], ref.output]}
-        return {"class_name": "__keras_tensor__", "config": {"shape": None, "dtype": "float32", **history}}
+        return {"class_name": "__keras_tensor__", "config": {"shape": [None, None], "dtype": "float32", **history}}
 
     if isinstance(layer, Operation):
         arguments = [_filled(a, [tensor(ref) for ref in node.inputs]) for a in layer.arguments]
-        return {"args": arguments, "kwargs": {k: _filled(v, [tensor(ref) for ref in node.inputs]) for k, v in layer.keywords}}
+        return {
+            "args": arguments,
+            "kwargs": {k: _filled(v, [tensor(ref) for ref in node.inputs]) for k, v in layer.keywords},
+        }
     tensors = [tensor(ref) for ref in node.inputs]
     many = len(tensors) > 1 and not isinstance(layer, Recurrent | Bidirectional)
     spread = getattr(layer, "kind", "") == "multi_head_attention"
@@ -191,7 +231,10 @@ def _filled(value: Any, tensors: list[dict[str, Any]]) -> Any:
         case Slot(index):
             return tensors[index]
         case slice():
-            return {"class_name": "__slice__", "config": {k: _filled(getattr(value, k), tensors) for k in ("start", "stop", "step")}}
+            return {
+                "class_name": "__slice__",
+                "config": {k: _filled(getattr(value, k), tensors) for k in ("start", "stop", "step")},
+            }
         case tuple():
             return {"class_name": "__tuple__", "items": [_filled(v, tensors) for v in value]}
         case list():

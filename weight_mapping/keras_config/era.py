@@ -24,6 +24,11 @@ class Era:
         return f"{name} {'.'.join(map(str, self.version))}" if self.version else f"Keras {self.generation}"
 
     @property
+    def number(self) -> str:
+        """The version as its files state it."""
+        return ".".join(map(str, self.version))
+
+    @property
     def theano(self) -> bool:
         return self.backend == "theano"
 
@@ -33,7 +38,12 @@ def era(version: str | None, backend: str | None, config: Any) -> Era:
     found = re.match(r"(\d+(?:\.\d+)*)", version or "")
     numbers = tuple(int(n) for n in found[1].split(".")) if found else ()
     if not numbers:
-        return Era(generation=_generation(config), version=(), tf=_generation(config) == 2 and backend in (None, "tensorflow"), backend=backend)
+        return Era(
+            generation=_generation(config),
+            version=(),
+            tf=_generation(config) == 2 and backend in (None, "tensorflow"),
+            backend=backend,
+        )
     # tf.keras called itself 2.2.4-tf and 2.3.0-tf; from 2.4 on there was no other Keras 2, and 2.3.1 was the last.
     tf = numbers[0] == 2 and ("-tf" in (version or "") or numbers >= (2, 4))
     return Era(generation=max(1, min(numbers[0], 3)), version=numbers, tf=tf, backend=backend)

@@ -19,11 +19,23 @@ RIDES = re.compile(
 """Keys that do not change what the trained layer computes; they ride in the source's configuration."""
 
 RENAMED: Mapping[str, str] = {
-    "output_dim": "units", "inner_activation": "recurrent_activation", "dropout_W": "dropout",
-    "dropout_U": "recurrent_dropout", "bias": "use_bias", "nb_filter": "filters", "filter_length": "kernel_size",
-    "border_mode": "padding", "subsample": "strides", "subsample_length": "strides", "pool_length": "pool_size",
-    "stride": "strides", "atrous_rate": "dilation_rate", "dim_ordering": "data_format", "p": "rate",
-    "nb_feature": "features", "length": "size",
+    "output_dim": "units",
+    "inner_activation": "recurrent_activation",
+    "dropout_W": "dropout",
+    "dropout_U": "recurrent_dropout",
+    "bias": "use_bias",
+    "nb_filter": "filters",
+    "filter_length": "kernel_size",
+    "border_mode": "padding",
+    "subsample": "strides",
+    "subsample_length": "strides",
+    "pool_length": "pool_size",
+    "stride": "strides",
+    "atrous_rate": "dilation_rate",
+    "dim_ordering": "data_format",
+    "p": "rate",
+    "nb_feature": "features",
+    "length": "size",
 }
 """Keras 1's names of today's keys."""
 
@@ -34,7 +46,10 @@ def renamed(class_name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """A Keras 1 layer's configuration under today's keys."""
     keep = {"output_dim"} if class_name == "Embedding" else set()
     new = {k if k in keep else RENAMED.get(k, k): v for k, v in config.items()}
-    for joined, split in (("kernel_size", ("nb_row", "nb_col")), ("kernel_size", ("kernel_dim1", "kernel_dim2", "kernel_dim3"))):
+    for joined, split in (
+        ("kernel_size", ("nb_row", "nb_col")),
+        ("kernel_size", ("kernel_dim1", "kernel_dim2", "kernel_dim3")),
+    ):
         if set(split) <= new.keys():
             new[joined] = [new.pop(k) for k in split]
     if new.get("data_format") in _ORDERINGS:
@@ -51,6 +66,9 @@ def refuse_unknown(class_name: str, config: Mapping[str, Any], known: set[str], 
     for key, value in config.items():
         if key not in known and not RIDES.fullmatch(key) and value not in (None, False, 0, [], {}, ""):
             raise Unsupported(
-                f"unknown option {shown(key)} of {shown(class_name)}", where=where, class_name=class_name,
-                found=f"{shown(key)}={shown(value)}", way_out="The port would lose its effect without a word.",
+                f"unknown option {shown(key)} of {shown(class_name)}",
+                where=where,
+                class_name=class_name,
+                found=f"{shown(key)}={shown(value)}",
+                way_out="The port would lose its effect without a word.",
             )

@@ -8,6 +8,7 @@ from typing import Any
 
 from weight_mapping.errors import DamagedFile, Unsupported, shown
 from weight_mapping.keras_config import plain_layers, recurrent
+from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.keys import renamed
 from weight_mapping.keras_config.words import Reading
 from weight_mapping.plain import plain
@@ -94,7 +95,9 @@ def _read_wrapper(base: str, config: Mapping[str, Any], reading: Reading, stored
     return layer
 
 
-def _layouts(class_name: str, config: Mapping[str, Any], layer: Recurrent, reading: Reading, stored: Stored, path: Path) -> None:
+def _layouts(
+    class_name: str, config: Mapping[str, Any], layer: Recurrent, reading: Reading, stored: Stored, path: Path
+) -> None:
     layout = "keras"
     if class_name.startswith("CuDNN"):
         layout = "cudnn"
@@ -124,23 +127,25 @@ def read_merge(config: Mapping[str, Any], where: str) -> Layer:
     raise Unsupported(f"Merge with mode {shown(mode)}", where=where, class_name="Merge")
 
 
-def write_layer(name: str, layer: Layer, generation: int) -> dict[str, Any]:
-    """The stored object of one layer in this generation's words, without its place in the graph."""
+def write_layer(name: str, layer: Layer, target: Era) -> dict[str, Any]:
+    """The stored object of one layer in the words of the `target`, without its place in the graph."""
     from weight_mapping.keras_config.models import write_model
 
     match layer:
         case ModelSpec():
-            return write_model(layer, generation, name)
+            return write_model(layer, target, name)
         case Recurrent():
-            class_name, config = recurrent.write(layer, generation, name)
+            class_name, config = recurrent.write(layer, target, name)
         case TimeDistributed():
-            class_name, config = "TimeDistributed", {"layer": write_layer(f"{name}_inner", layer.layer, generation)}
+            class_name, config = "TimeDistributed", {"layer": write_layer(f"{name}_inner", layer.layer, target)}
         case Custom():
-            raise Unsupported(f"the layer {shown(layer.class_name)} is its author's", where=name, class_name=layer.class_name)
+            raise Unsupported(
+                f"the layer {shown(layer.class_name)} is its author's", where=name, class_name=layer.class_name
+            )
         case _ if type(layer).__name__ == "Bidirectional":
-            class_name, config = "Bidirectional", recurrent.write_bidirectional(layer, generation, name)  # type: ignore[arg-type]
+            class_name, config = "Bidirectional", recurrent.write_bidirectional(layer, target, name)  # type: ignore[arg-type]
         case _:
-            class_name, config = plain_layers.write(layer, generation, name)  # type: ignore[arg-type]
+            class_name, config = plain_layers.write(layer, target, name)  # type: ignore[arg-type]
     dtype = {"dtype": "float32"}
     written = {"class_name": class_name, "config": {"name": name, "trainable": True, **dtype, **config}}
-    return {"module": "keras.layers", "registered_name": None, **written} if generation >= 3 else written
+    return {"module": "keras.layers", "registered_name": None, **written} if target.generation >= 3 else written

@@ -8,6 +8,7 @@ from typing import Any
 
 from weight_mapping.errors import DamagedFile, PortingError, Unsupported, shown
 from weight_mapping.keras_config.calls import Called, check_keywords, read_calls, write_call
+from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.layers import MODELS, Stored, described, name_of, read_layer, read_merge, write_layer
 from weight_mapping.keras_config.operations import operation_node, write_operation
 from weight_mapping.keras_config.words import Reading
@@ -33,7 +34,9 @@ def read_model(value: Any, reading: Reading, stored: Stored, path: Path = ()) ->
     base = class_name.rpartition(">")[2]
     if base not in MODELS or base == "Graph" or "layers" not in config:
         raise Unsupported(
-            f"a model of the class {shown(class_name)}", where=where, class_name=class_name,
+            f"a model of the class {shown(class_name)}",
+            where=where,
+            class_name=class_name,
             expected="Sequential or a functional Model with its layers written out",
             way_out="A subclassed model's file holds no graph; port its layers one by one (--layers-only).",
         )
@@ -110,7 +113,7 @@ def _read_functional(name: str, config: Mapping[str, Any], reading: Reading, sto
     outputs = _ends(config.get("output_layers"), "output_layers")
     wanted = [end[0] for end in _ends(config.get("input_layers"), "input_layers")]
     offsets = _offsets(layers, calls, outputs)
-    nodes = _ordered(calls, values, layers, inputs, offsets, reading)
+    nodes = _ordered(calls, values, layers, inputs, offsets)
     lost = [w for w in wanted if w not in inputs]
     if lost:
         raise DamagedFile("an input layer that is not there", where="input_layers", found=shown(lost[0]))
@@ -121,8 +124,11 @@ def _read_functional(name: str, config: Mapping[str, Any], reading: Reading, sto
         if ref.node not in made and ref.node not in inputs:
             raise DamagedFile("an output that no layer makes", where="output_layers", found=shown(ref.node))
     return ModelSpec(
-        name=name, inputs=tuple(inputs[w] for w in wanted), layers=layers,
-        nodes=tuple(n for n in nodes if n.name in needed), outputs=refs,
+        name=name,
+        inputs=tuple(inputs[w] for w in wanted),
+        layers=layers,
+        nodes=tuple(n for n in nodes if n.name in needed),
+        outputs=refs,
     )
 
 
@@ -148,7 +154,9 @@ def _offsets(layers: Mapping[str, Layer], calls: list[Called], outputs: list[tup
         used.setdefault(layer, set()).add(index)
     made = {name: sum(call.layer == name for call in calls) for name in layers}
     return {
-        name: 1 if isinstance(layer, ModelSpec) and 0 not in used.get(name, {0}) and max(used[name]) >= made[name] else 0
+        name: 1
+        if isinstance(layer, ModelSpec) and 0 not in used.get(name, {0}) and max(used[name]) >= made[name]
+        else 0
         for name, layer in layers.items()
     }
 
@@ -163,8 +171,11 @@ def _node_name(layer: str, index: int) -> str:
 
 
 def _ordered(
-    calls: list[Called], values: Mapping[str, Any], layers: dict[str, Layer], inputs: Mapping[str, Input],
-    offsets: Mapping[str, int], reading: Reading,
+    calls: list[Called],
+    values: Mapping[str, Any],
+    layers: dict[str, Layer],
+    inputs: Mapping[str, Input],
+    offsets: Mapping[str, int],
 ) -> tuple[Node, ...]:
     """Every call as a node, each after those that it takes from. Operations get a layer a call."""
     counted: dict[str, int] = {}
@@ -179,20 +190,24 @@ def _ordered(
             name, call = waiting[0]
             raise DamagedFile("a layer whose inputs no layer makes", where=shown(name), found=shown(call.tensors))
         for name, call in ready:
-            nodes.append(_node(name, call, values, layers, inputs, offsets, reading))
+            nodes.append(_node(name, call, values, layers, inputs, offsets))
             done.add(name)
         waiting = [w for w in waiting if w[0] not in done]
     return tuple(nodes)
 
 
 def _node(
-    name: str, call: Called, values: Mapping[str, Any], layers: dict[str, Layer], inputs: Mapping[str, Input],
-    offsets: Mapping[str, int], reading: Reading,
+    name: str,
+    call: Called,
+    values: Mapping[str, Any],
+    layers: dict[str, Layer],
+    inputs: Mapping[str, Input],
+    offsets: Mapping[str, int],
 ) -> Node:
     refs = {t: _ref(t, inputs, offsets) for t in call.tensors}
     value = values[call.layer]
     if call.layer not in layers:
-        operation, order = operation_node(described(value, name)[0], value).read(call, reading, name)  # type: ignore[union-attr]
+        operation, order = operation_node(described(value, name)[0], value).read(call, name)  # type: ignore[union-attr]
         layers[name] = operation
         return Node(name=name, layer=name, inputs=tuple(refs[t] for t in order))
     check_keywords(call, name)
@@ -203,7 +218,9 @@ def _node(
         taken, states = taken[:1], (*taken[1:], *states)
     if call.causal and isinstance(layer, Plain) and "causal" in layer.options:
         layers[call.layer] = Plain(kind=layer.kind, options={**layer.options, "causal": True})
-    return Node(name=name, layer=call.layer, inputs=taken, mask=refs[call.mask] if call.mask else None, initial_state=states)
+    return Node(
+        name=name, layer=call.layer, inputs=taken, mask=refs[call.mask] if call.mask else None, initial_state=states
+    )
 
 
 def _ends(value: Any, where: str) -> list[tuple[str, int, int]]:
@@ -235,7 +252,7 @@ def _shape(config: Mapping[str, Any]) -> tuple[int | None, ...] | None:
 
 
 def _batch_shape(value: Any, model: Mapping[str, Any]) -> tuple[int | None, ...] | None:
-    """The input shape of a Sequential without an InputLayer: on its first layer, a wrapper's inner one, or the model."""
+    """The input shape of a Sequential without an InputLayer: on its first layer, the one inside, or the model."""
     class_name, config = described(value, "layers[0]")
     found = _shape(config)
     if found is None and class_name in MODELS and isinstance(config.get("layers"), list) and config["layers"]:
@@ -243,7 +260,9 @@ def _batch_shape(value: Any, model: Mapping[str, Any]) -> tuple[int | None, ...]
     if found is None and isinstance(config.get("layer"), Mapping):
         inner = _batch_shape(config["layer"], {})
         return inner if class_name != "TimeDistributed" or inner is None else None
-    return found or _shape({"batch_shape": model.get("build_input_shape")} if isinstance(model.get("build_input_shape"), list) else {})
+    return found or _shape(
+        {"batch_shape": model.get("build_input_shape")} if isinstance(model.get("build_input_shape"), list) else {}
+    )
 
 
 def _dtype(config: Mapping[str, Any]) -> str:
@@ -251,48 +270,58 @@ def _dtype(config: Mapping[str, Any]) -> str:
     return value if isinstance(value, str) else "float32"
 
 
-def write_model(spec: ModelSpec, generation: int, name: str | None = None) -> dict[str, Any]:
-    """The stored object of a model in this generation's words."""
-    outer = {"module": "keras", "registered_name": None} if generation >= 3 else {}
-    shape_key = "batch_shape" if generation >= 3 else "batch_input_shape"
+def write_model(spec: ModelSpec, target: Era, name: str | None = None) -> dict[str, Any]:
+    """The stored object of a model in the words of the `target`."""
+    outer = {"module": "keras", "registered_name": None} if target.generation >= 3 else {}
+    shape_key = "batch_shape" if target.generation >= 3 else "batch_input_shape"
     if spec.sequential and len(spec.inputs) == 1:
-        layers = [write_layer(n, layer, generation) for n, layer in spec.layers.items()]
+        layers = [write_layer(n, layer, target) for n, layer in spec.layers.items()]
         if spec.inputs[0].shape is not None:
-            layers = [_input_layer(spec.inputs[0], generation, shape_key), *layers]
-        return {**outer, "class_name": "Sequential", "config": {"name": name or spec.name, "trainable": True, "layers": layers}}
+            layers = [_input_layer(spec.inputs[0], target, shape_key), *layers]
+        return {
+            **outer,
+            "class_name": "Sequential",
+            "config": {"name": name or spec.name, "trainable": True, "layers": layers},
+        }
     listed: dict[str, dict[str, Any]] = {}
     for one in spec.inputs:
         if one.shape is None:
-            raise PortingError("an input of unknown shape", where=one.name, way_out="Give the input a shape, or save as .safetensors.")
-        listed[one.name] = {**_input_layer(one, generation, shape_key), "name": one.name, "inbound_nodes": []}
+            raise PortingError(
+                "an input of unknown shape", where=one.name, way_out="Give the input a shape, or save as .safetensors."
+            )
+        listed[one.name] = {**_input_layer(one, target, shape_key), "name": one.name, "inbound_nodes": []}
     index: dict[str, tuple[str, int]] = {one.name: (one.name, 0) for one in spec.inputs}
     for node in spec.nodes:
         layer = spec.layers[node.layer]
         if node.layer not in listed:
-            written = write_operation(node.name, layer, generation) if isinstance(layer, Operation) else write_layer(node.layer, layer, generation)
+            written = (
+                write_operation(node.name, layer)
+                if isinstance(layer, Operation)
+                else write_layer(node.layer, layer, target)
+            )
             listed[node.layer] = {**written, "name": node.layer, "inbound_nodes": []}
         calls = listed[node.layer]["inbound_nodes"]
-        base = _first_call(layer, generation)
+        base = _first_call(layer, target)
         index[node.name] = (node.layer, len(calls) + base)
-        calls.append(write_call(node, layer, index, spec, generation))
+        calls.append(write_call(node, layer, index, target))
     ends = {
         "input_layers": [[one.name, 0, 0] for one in spec.inputs],
         "output_layers": [[*index[ref.node], ref.output] for ref in spec.outputs],
     }
     config = {"name": name or spec.name, "trainable": True, "layers": list(listed.values()), **ends}
+    if target.generation >= 3:
+        outer = {"module": "keras.src.models.functional", "registered_name": "Functional"}
     return {**outer, "class_name": "Functional", "config": config}
 
 
-def _first_call(layer: Layer, generation: int) -> int:
+def _first_call(layer: Layer, target: Era) -> int:
     """A nested functional model counts the node that made it, so its first call is 1; tf_keras' Sequential likewise."""
     if not isinstance(layer, ModelSpec):
         return 0
-    return int(not layer.sequential or (generation < 3 and layer.inputs[0].shape is not None))
+    return int(not layer.sequential or (target.generation < 3 and layer.inputs[0].shape is not None))
 
 
-def _input_layer(one: Input, generation: int, shape_key: str) -> dict[str, Any]:
+def _input_layer(one: Input, target: Era, shape_key: str) -> dict[str, Any]:
     config = {"name": one.name, shape_key: list(one.shape or ()), "dtype": one.dtype, "sparse": False}
-    written = {"class_name": "InputLayer", "config": config if generation >= 3 else {**config, "ragged": False}}
-    return {"module": "keras.layers", "registered_name": None, **written} if generation >= 3 else written
-
-
+    written = {"class_name": "InputLayer", "config": config if target.generation >= 3 else {**config, "ragged": False}}
+    return {"module": "keras.layers", "registered_name": None, **written} if target.generation >= 3 else written

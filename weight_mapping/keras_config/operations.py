@@ -11,9 +11,8 @@ from typing import Any
 from weight_mapping.errors import Unsupported, shown
 from weight_mapping.keras_config import plain_layers, recurrent
 from weight_mapping.keras_config.calls import Called, Given, Tensor
-from weight_mapping.keras_config.words import Reading
 from weight_mapping.operations import KERAS3, NODE_OPS, TF_FUNCTIONS
-from weight_mapping.spec import Layer, Operation, Slot
+from weight_mapping.spec import Operation, Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +22,13 @@ class OperationClass:
     canonical: Callable[[str], str]
     fixed: Mapping[str, Any]
 
-    def read(self, call: Called, reading: Reading, where: str) -> tuple[Operation, list[Tensor]]:
+    def read(self, call: Called, where: str) -> tuple[Operation, list[Tensor]]:
         order: list[Tensor] = []
         arguments = tuple(_slotted(a, order) for a in call.arguments)
         keywords = {**self.fixed, **call.keywords}
-        pairs = tuple((k, _slotted(v, order)) for k, v in keywords.items() if not (k == "name" or (k == "mask" and v is None)))
+        pairs = tuple(
+            (k, _slotted(v, order)) for k, v in keywords.items() if not (k == "name" or (k == "mask" and v is None))
+        )
         return Operation(name=self.canonical(where), arguments=arguments, keywords=pairs), order
 
 
@@ -42,7 +43,9 @@ def operation_node(class_name: str, value: Mapping[str, Any]) -> OperationClass 
         return OperationClass(lambda where: _known(NODE_OPS, node, class_name, where), {})
     module = str(value.get("module") or "")
     is_layer = plain_layers.known(class_name) or recurrent.known(class_name)
-    if class_name in KERAS3 and ("ops" in module.split(".") or (not is_layer and not module.startswith("keras.layers"))):
+    if class_name in KERAS3 and (
+        "ops" in module.split(".") or (not is_layer and not module.startswith("keras.layers"))
+    ):
         # An operation's own arguments (axis, keepdims) may ride in its configuration instead of the call.
         fixed = {k: v for k, v in config.items() if k not in ("name", "trainable", "dtype")}
         return OperationClass(lambda where: KERAS3[class_name], fixed)
@@ -52,7 +55,9 @@ def operation_node(class_name: str, value: Mapping[str, Any]) -> OperationClass 
 def _known(names: Mapping[str, str], name: str, class_name: str, where: str) -> str:
     if name not in names:
         raise Unsupported(
-            f"the operation {shown(name)} ({class_name})", where=where, class_name=name,
+            f"the operation {shown(name)} ({class_name})",
+            where=where,
+            class_name=name,
             way_out="It is not on the list of operations that a port understands.",
         )
     return names[name]
@@ -88,8 +93,12 @@ def _slotted(value: Any, order: list[Tensor]) -> Any:
 _KERAS3_NAMES = {canonical: name for name, canonical in reversed(KERAS3.items())}
 
 
-def write_operation(name: str, layer: Layer, generation: int) -> dict[str, Any]:
+def write_operation(name: str, layer: Operation) -> dict[str, Any]:
     """The stored object of an operation in Keras 3's words; older ones are refused where the call is written."""
-    assert isinstance(layer, Operation)
     class_name = _KERAS3_NAMES[layer.name]
-    return {"module": "keras.src.ops.numpy", "class_name": class_name, "config": {"name": name}, "registered_name": class_name}
+    return {
+        "module": "keras.src.ops.numpy",
+        "class_name": class_name,
+        "config": {"name": name},
+        "registered_name": class_name,
+    }

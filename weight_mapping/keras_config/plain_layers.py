@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from weight_mapping.errors import Unrepresentable, Unsupported, shown
+from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.keys import refuse_unknown
 from weight_mapping.keras_config.words import (
     ACTIVATION_LAYERS,
@@ -16,6 +17,7 @@ from weight_mapping.keras_config.words import (
     read_activation_layer,
     scalar,
     sizes,
+    uneven,
     write_activation,
 )
 from weight_mapping.plain import KINDS, plain
@@ -37,13 +39,16 @@ def _same(*names: str) -> dict[str, str]:
 
 _CONV_KEYS = {
     **_same("filters", "kernel_size", "strides", "padding", "groups", "activation", "use_bias"),
-    "dilation_rate": "dilation", "data_format": "channels_first",
+    "dilation_rate": "dilation",
+    "data_format": "channels_first",
 }
 _POOL_KEYS = {"pool_size": "size", "strides": "strides", "padding": "padding", "data_format": "channels_first"}
 _NORM_KEYS = _same("axis", "epsilon", "center", "scale")
 
 
-def _ranked(pattern: str, kind: str, keys: Mapping[str, str], ranks: tuple[int, ...] = (1, 2, 3), **fixed: Any) -> dict[str, ClassRow]:
+def _ranked(
+    pattern: str, kind: str, keys: Mapping[str, str], ranks: tuple[int, ...] = (1, 2, 3), **fixed: Any
+) -> dict[str, ClassRow]:
     return {pattern.format(rank): ClassRow(kind, keys, {"rank": rank, **fixed}) for rank in ranks}
 
 
@@ -78,16 +83,29 @@ CLASSES: dict[str, ClassRow] = {
     **_ranked("SeparableConv{}D", "separable_conv", {**_CONV_KEYS, "depth_multiplier": "depth_multiplier"}, (1, 2)),
     **_ranked("MaxPooling{}D", "pool", _POOL_KEYS, op="max"),
     **_ranked("AveragePooling{}D", "pool", _POOL_KEYS, op="average"),
-    **_ranked("GlobalMaxPooling{}D", "global_pool", {"data_format": "channels_first", "keepdims": "keepdims"}, op="max"),
-    **_ranked("GlobalAveragePooling{}D", "global_pool", {"data_format": "channels_first", "keepdims": "keepdims"}, op="average"),
+    **_ranked(
+        "GlobalMaxPooling{}D", "global_pool", {"data_format": "channels_first", "keepdims": "keepdims"}, op="max"
+    ),
+    **_ranked(
+        "GlobalAveragePooling{}D",
+        "global_pool",
+        {"data_format": "channels_first", "keepdims": "keepdims"},
+        op="average",
+    ),
     **_ranked("ZeroPadding{}D", "zero_padding", {"padding": "padding", "data_format": "channels_first"}),
     **_ranked("Cropping{}D", "cropping", {"cropping": "cropping", "data_format": "channels_first"}),
-    **_ranked("UpSampling{}D", "up_sampling", {"size": "size", "data_format": "channels_first", "interpolation": "interpolation"}),
+    **_ranked(
+        "UpSampling{}D",
+        "up_sampling",
+        {"size": "size", "data_format": "channels_first", "interpolation": "interpolation"},
+    ),
     "Attention": ClassRow("attention", {**_same("use_scale", "score_mode", "dropout"), "causal": "causal"}),
     "AdditiveAttention": ClassRow(
         "attention", {"use_scale": "use_scale", "dropout": "dropout", "causal": "causal"}, {"score_mode": "additive"}
     ),
-    "MultiHeadAttention": ClassRow("multi_head_attention", _same("num_heads", "key_dim", "value_dim", "use_bias", "dropout")),
+    "MultiHeadAttention": ClassRow(
+        "multi_head_attention", _same("num_heads", "key_dim", "value_dim", "use_bias", "dropout")
+    ),
     "Highway": ClassRow("highway", _same("activation", "use_bias")),
     "MaxoutDense": ClassRow("maxout_dense", {**_same("units", "use_bias"), "features": "features"}),
 }
@@ -96,9 +114,11 @@ OLD_NAMES: dict[str, str] = {
     **{f"Convolution{n}D": f"Conv{n}D" for n in (1, 2, 3)},
     **{f"AtrousConvolution{n}D": f"Conv{n}D" for n in (1, 2)},
     "SeparableConvolution2D": "SeparableConv2D",
-    "Convolution2DTranspose": "Conv2DTranspose", "Deconvolution2D": "Conv2DTranspose",
+    "Convolution2DTranspose": "Conv2DTranspose",
+    "Deconvolution2D": "Conv2DTranspose",
     "TimeDistributedDense": "Dense",
-    "BatchNormalizationV1": "BatchNormalization", "BatchNormalizationV2": "BatchNormalization",
+    "BatchNormalizationV1": "BatchNormalization",
+    "BatchNormalizationV2": "BatchNormalization",
     "SyncBatchNormalization": "BatchNormalization",
     **{f"{op}Pool{n}D": f"{op}Pooling{n}D" for op in ("Max", "Avg", "GlobalMax", "GlobalAvg") for n in (1, 2, 3)},
 }
@@ -106,7 +126,11 @@ OLD_NAMES: dict[str, str] = {
 
 # Options whose value is not what Keras writes: how to read it.
 _READ: dict[str, Callable[[Any, int, str], Any]] = {
-    "kernel_size": sizes, "strides": sizes, "dilation": sizes, "size": sizes, "cropping": pairs,
+    "kernel_size": sizes,
+    "strides": sizes,
+    "dilation": sizes,
+    "size": sizes,
+    "cropping": pairs,
     "channels_first": lambda value, rank, where: value == "channels_first",
     "noise_shape": lambda value, rank, where: None if value is None else tuple(value),
     "target_shape": lambda value, rank, where: tuple(value),
@@ -137,9 +161,12 @@ def read(class_name: str, config: Mapping[str, Any], reading: Reading, where: st
 
 
 _EXTRA = {
-    "BatchNormalization": {"mode"}, "Dense": {"input_dim"}, "Embedding": {"mask_zero"},
+    "BatchNormalization": {"mode"},
+    "Dense": {"input_dim"},
+    "Embedding": {"mask_zero"},
     "MultiHeadAttention": {"output_shape", "attention_axes", "query_shape", "key_shape", "value_shape"},
-    "ActivityRegularization": {"l1", "l2"}, "UpSampling2D": {"interpolation"},
+    "ActivityRegularization": {"l1", "l2"},
+    "UpSampling2D": {"interpolation"},
 }
 
 
@@ -158,7 +185,9 @@ def _value(kind: str, option: str, value: Any, rank: int, reading: Reading, wher
     return _READ[option](value, rank, where) if option in _READ else value
 
 
-def _settled(class_name: str, kind: str, options: dict[str, Any], config: Mapping[str, Any], reading: Reading, where: str) -> Plain:
+def _settled(
+    class_name: str, kind: str, options: dict[str, Any], config: Mapping[str, Any], reading: Reading, where: str
+) -> Plain:
     """What depends on several keys at once."""
     rank = options.get("rank", 1)
     if kind == "pool":
@@ -167,8 +196,8 @@ def _settled(class_name: str, kind: str, options: dict[str, Any], config: Mappin
     if kind in ("conv", "conv_transpose", "depthwise_conv", "separable_conv"):
         options["strides"] = options.get("strides") or (1,) * rank
         options["dilation"] = options.get("dilation") or (1,) * rank
-    if "pad_start" in KINDS[kind].options and reading.era.theano:
-        options["pad_start"] = kind != "pool"
+    if "pad_start" in KINDS[kind].options and kind != "pool" and options.get("padding") == "same":
+        options["pad_start"] = reading.era.theano and uneven(options["kernel_size"], options["strides"])
     if kind == "multi_head_attention":
         options["value_dim"] = options.get("value_dim") or options["key_dim"]
         if config.get("attention_axes") not in (None, [1]):
@@ -186,26 +215,38 @@ def _flat(value: Any) -> Any:
     return tuple(_flat(v) for v in value) if isinstance(value, list) else scalar(value)
 
 
-def write(layer: Plain, generation: int, where: str) -> tuple[str, dict[str, Any]]:
-    """(class name, configuration) by which this generation of Keras knows the layer."""
+def write(layer: Plain, target: Era, where: str) -> tuple[str, dict[str, Any]]:
+    """(class name, configuration) by which the `target` knows the layer."""
     if layer.kind == "activation":
-        return _write_activation_layer(layer, generation, where)
+        return _write_activation_layer(layer, target, where)
     if layer.kind == "identity":
-        return ("Identity" if generation >= 3 else "ActivityRegularization"), {}
-    for class_name, row in CLASSES.items():
-        if row.kind == layer.kind and all(layer.options[k] == v for k, v in row.fixed.items()):
-            break
-    else:
-        raise Unrepresentable(f"Keras {generation} has no class for {layer.kind}", where=where)
-    config = {key: _written(layer, option, generation, where) for key, option in row.keys.items() if option in layer.options}
-    if layer.options.get("pad_start") and layer.options["padding"] == "same" and any(k % 2 == 0 for k in layer.options["kernel_size"]):
-        raise Unrepresentable("padding that starts with the odd cell (Theano's) has no word in Keras", where=where)
-    if generation < 3:
+        return ("Identity" if target.generation >= 3 else "ActivityRegularization"), {}
+    class_name, row = _row_of(layer, target, where)
+    config = {
+        key: _written(layer, option, target, where) for key, option in row.keys.items() if option in layer.options
+    }
+    if layer.options.get("pad_start") and not target.theano:
+        raise Unrepresentable(
+            "padding that starts with the odd cell (Theano's) has no word in today's Keras", where=where
+        )
+    if target.generation < 3:
         _older(class_name, config)
     elif layer.kind in ("normalization", "attention") or (layer.kind == "up_sampling" and layer.options["rank"] != 2):
         config.pop("causal", None)
         config.pop("interpolation", None) if layer.kind == "up_sampling" else None
     return class_name, config
+
+
+def _row_of(layer: Plain, target: Era, where: str) -> tuple[str, ClassRow]:
+    old = {"Highway", "MaxoutDense"}  # Keras 1 alone
+    for class_name, row in CLASSES.items():
+        if (
+            row.kind == layer.kind
+            and all(layer.options[k] == v for k, v in row.fixed.items())
+            and class_name not in old
+        ):
+            return class_name, row
+    raise Unrepresentable(f"{target} has no class for {layer.kind}", where=where, way_out="Save as .safetensors.")
 
 
 def _older(class_name: str, config: dict[str, Any]) -> None:
@@ -215,10 +256,10 @@ def _older(class_name: str, config: dict[str, Any]) -> None:
         config.pop("interpolation", None)
 
 
-def _written(layer: Plain, option: str, generation: int, where: str) -> Any:
+def _written(layer: Plain, option: str, target: Era, where: str) -> Any:
     value = layer.options[option]
     if option == "activation":
-        return write_activation(value, generation, f"{where}.activation")
+        return write_activation(value, target, f"{where}.activation")
     if option == "channels_first":
         return "channels_first" if value else "channels_last"
     return _listed(value)
@@ -228,16 +269,18 @@ def _listed(value: Any) -> Any:
     return [_listed(v) for v in value] if isinstance(value, tuple) else value
 
 
-def _write_activation_layer(layer: Plain, generation: int, where: str) -> tuple[str, dict[str, Any]]:
+def _write_activation_layer(layer: Plain, target: Era, where: str) -> tuple[str, dict[str, Any]]:
     value = layer.options["activation"]
     try:
-        return "Activation", {"activation": write_activation(value, generation, where)}
+        return "Activation", {"activation": write_activation(value, target, where)}
     except Unrepresentable:
         for class_name, (row, keys) in ACTIVATION_LAYERS.items():
-            if row == value.name and (class_name != "ThresholdedReLU" or generation < 3):
+            if row == value.name and (class_name != "ThresholdedReLU" or target.generation < 3):
                 given = dict(value.parameters)
-                names = {v: k for k, v in reversed(keys.items())} if generation >= 3 else {v: k for k, v in keys.items()}
+                names = (
+                    {v: k for k, v in reversed(list(keys.items()))}
+                    if target.generation >= 3
+                    else {v: k for k, v in keys.items()}
+                )
                 return class_name, {names[p]: v for p, v in given.items()}
         raise
-
-

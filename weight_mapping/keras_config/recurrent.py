@@ -10,17 +10,34 @@ from weight_mapping.activations import Activation, activation
 from weight_mapping.errors import DamagedFile, Unrepresentable, Unsupported, shown
 from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.keys import refuse_unknown, renamed
-from weight_mapping.keras_config.words import Reading, read_activation, sizes, write_activation
+from weight_mapping.keras_config.words import Reading, read_activation, sizes, uneven, write_activation
 from weight_mapping.spec import Bidirectional, Cell, ConvCell, Layer, Recurrent
 
 CELL_KINDS: Mapping[str, str] = {
-    "LSTM": "lstm", "GRU": "gru", "SimpleRNN": "rnn", "CuDNNLSTM": "lstm", "CuDNNGRU": "gru",
-    "UnifiedLSTM": "lstm", "UnifiedGRU": "gru",
-    "LSTMCell": "lstm", "GRUCell": "gru", "SimpleRNNCell": "rnn", "ConvLSTM1D": "conv_lstm", "ConvLSTM2D": "conv_lstm", "ConvLSTM3D": "conv_lstm",
+    "LSTM": "lstm",
+    "GRU": "gru",
+    "SimpleRNN": "rnn",
+    "CuDNNLSTM": "lstm",
+    "CuDNNGRU": "gru",
+    "UnifiedLSTM": "lstm",
+    "UnifiedGRU": "gru",
+    "LSTMCell": "lstm",
+    "GRUCell": "gru",
+    "SimpleRNNCell": "rnn",
+    "ConvLSTM1D": "conv_lstm",
+    "ConvLSTM2D": "conv_lstm",
+    "ConvLSTM3D": "conv_lstm",
 }
 _CLASS_OF = {"lstm": "LSTM", "gru": "GRU", "rnn": "SimpleRNN"}
 _RUN_KEYS = {
-    "return_sequences", "return_state", "go_backwards", "stateful", "zero_output_for_mask", "time_major", "cell", "constants",
+    "return_sequences",
+    "return_state",
+    "go_backwards",
+    "stateful",
+    "zero_output_for_mask",
+    "time_major",
+    "cell",
+    "constants",
     "return_all_outputs",
 }
 _CELL_KEYS = {"units", "activation", "recurrent_activation", "use_bias", "reset_after", "dropout", "recurrent_dropout"}
@@ -55,8 +72,10 @@ def _cells(value: Any, reading: Reading, where: str) -> tuple[Cell | ConvCell, .
         return _cells(config.get("cells"), reading, where)
     if not class_name.endswith("Cell") or class_name not in CELL_KINDS:
         raise Unsupported(
-            f"unknown cell {shown(class_name)!r}", where=where, class_name=class_name,
-            way_out="Only its author has it: pass a module of your own (custom=) or port the other layers (--layers-only).",
+            f"unknown cell {shown(class_name)!r}",
+            where=where,
+            class_name=class_name,
+            way_out="Only its author has it: port the layers around it (--layers-only).",
         )
     refuse_unknown(class_name, config, _CELL_KEYS, where)
     return (read_cell(class_name, config, reading, f"{where}.{shown(config.get('name', class_name))}"),)
@@ -95,7 +114,9 @@ def _gate_activation(class_name: str, config: Mapping[str, Any], reading: Readin
     if class_name.startswith("CuDNN") or kind == "rnn":
         return activation("sigmoid")
     if "recurrent_activation" not in config:
-        old = era.generation == 1 or (era.generation == 2 and (kind == "conv_lstm" or (not era.tf and era.version < (2, 3))))
+        old = era.generation == 1 or (
+            era.generation == 2 and (kind == "conv_lstm" or (not era.tf and era.version < (2, 3)))
+        )
         word = "hard_sigmoid" if old else "sigmoid"
         reading.note(f"{where}: recurrent_activation is not written out; {era}'s default is {word}")
         return read_activation(word, reading, f"{where}.recurrent_activation")
@@ -114,30 +135,52 @@ def _reset_after(class_name: str, config: Mapping[str, Any], reading: Reading, w
     return bool(config["reset_after"])
 
 
-def _conv_cell(class_name: str, config: Mapping[str, Any], era: Era, where: str, shared: dict[str, Any], use_bias: bool) -> ConvCell:
+def _conv_cell(
+    class_name: str, config: Mapping[str, Any], era: Era, where: str, shared: dict[str, Any], use_bias: bool
+) -> ConvCell:
     rank = int(class_name[-2])
+    kernel_size = sizes(config.get("kernel_size"), rank, f"{where}.kernel_size")
+    strides = sizes(config.get("strides") or 1, rank, f"{where}.strides")
     return ConvCell(
-        rank=rank, kernel_size=sizes(config.get("kernel_size"), rank, f"{where}.kernel_size"),
-        strides=sizes(config.get("strides") or 1, rank, f"{where}.strides"), padding=str(config.get("padding", "valid")),
+        rank=rank,
+        kernel_size=kernel_size,
+        strides=strides,
+        padding=str(config.get("padding", "valid")),
         dilation=sizes(config.get("dilation_rate") or 1, rank, f"{where}.dilation_rate"),
-        channels_first=config.get("data_format") == "channels_first", pad_start=era.theano,
-        bias="single" if use_bias else "none", **shared,
+        channels_first=config.get("data_format") == "channels_first",
+        pad_start=era.theano and uneven(kernel_size, strides),
+        bias="single" if use_bias else "none",
+        **shared,
     )
 
 
 def read_bidirectional(config: Mapping[str, Any], reading: Reading, where: str) -> Bidirectional:
     """Bidirectional around a recurrent layer; the backward one, where not written out, is the forward one reversed."""
-    refuse_unknown("Bidirectional", config, {"layer", "backward_layer", "merge_mode", "return_sequences", "return_state", "go_backwards", "stateful"}, where)
+    refuse_unknown(
+        "Bidirectional",
+        config,
+        {"layer", "backward_layer", "merge_mode", "return_sequences", "return_state", "go_backwards", "stateful"},
+        where,
+    )
     forward = _wrapped(config.get("layer"), reading, where)
     backward = config.get("backward_layer")
-    reverse = replace(forward, go_backwards=not forward.go_backwards) if backward is None else _wrapped(backward, reading, where)
-    if reading.era.generation == 2 and reading.era.tf and forward.return_sequences:
-        zero = reading.era.version >= (2, 3)
-        forward, reverse = (replace(r, zero_output_for_mask=zero or r.zero_output_for_mask) for r in (forward, reverse))
+    reverse = (
+        replace(forward, go_backwards=not forward.go_backwards)
+        if backward is None
+        else _wrapped(backward, reading, where)
+    )
+    if _zeroes_masked_steps(reading.era) and forward.return_sequences:
+        forward, reverse = (replace(r, zero_output_for_mask=True) for r in (forward, reverse))
     merge = config.get("merge_mode", "concat")
     if merge not in ("concat", "sum", "mul", "ave", None):
         raise Unsupported(f"merge_mode {shown(merge)}", where=where, class_name="Bidirectional")
     return Bidirectional(forward=forward, backward=reverse, merge=merge or "none")
+
+
+def _zeroes_masked_steps(era: Era) -> bool:
+    """Whether Bidirectional sets its layers' masked outputs to zero where it returns sequences: measured for TensorFlow
+    2.6 and later and Keras 3; TensorFlow 2.1 (2.2.4-tf) and Keras without TensorFlow repeat the previous output."""
+    return era.generation >= 3 or (era.generation == 2 and era.tf and era.version >= (2, 3))
 
 
 def _wrapped(value: Any, reading: Reading, where: str) -> Recurrent:
@@ -150,61 +193,74 @@ def _wrapped(value: Any, reading: Reading, where: str) -> Recurrent:
     return read(class_name, config, reading, f"{where}.{shown(config.get('name', class_name))}")
 
 
-def write(layer: Recurrent, generation: int, where: str) -> tuple[str, dict[str, Any]]:
-    """(class name, configuration) of a recurrent layer in this generation's words."""
+def write(layer: Recurrent, target: Era, where: str) -> tuple[str, dict[str, Any]]:
+    """(class name, configuration) of a recurrent layer in the words of the `target`."""
     run: dict[str, Any] = {
         key: getattr(layer, key) for key in ("return_sequences", "return_state", "go_backwards", "stateful")
     } | {"unroll": False}
-    if layer.zero_output_for_mask or generation >= 3:
+    if layer.zero_output_for_mask or target.generation >= 3:  # elsewhere absent means False
         run["zero_output_for_mask"] = layer.zero_output_for_mask
     if layer.time_major:
-        if generation >= 3:
-            raise Unrepresentable("Keras 3 has no time_major", where=where, way_out="Transpose around the layer, or write for Keras 2.")
+        if target.generation >= 3:
+            raise Unrepresentable(
+                "Keras 3 has no time_major", where=where, way_out="Transpose around the layer, or write for Keras 2."
+            )
         run["time_major"] = True
     if len(layer.cells) > 1:
-        cells = [write_cell(cell, generation, f"{where}.{n}") for n, cell in enumerate(layer.cells)]
-        stack = [{"class_name": f"{name}Cell", "config": {"name": f"{name.lower()}_cell_{n}", **config}} for n, (name, config) in enumerate(cells)]
-        if generation >= 3:
+        cells = [write_cell(cell, target, f"{where}.{n}") for n, cell in enumerate(layer.cells)]
+        stack: list[dict[str, Any]] = [
+            {"class_name": f"{name}Cell", "config": {"name": f"{name.lower()}_cell_{n}", **config}}
+            for n, (name, config) in enumerate(cells)
+        ]
+        if target.generation >= 3:
             stack = [{"module": "keras.layers", "registered_name": None, **cell} for cell in stack]
-        outer = {"module": "keras.layers", "registered_name": None} if generation >= 3 else {}
+        outer: dict[str, Any] = {"module": "keras.layers", "registered_name": None} if target.generation >= 3 else {}
         stacked = {**outer, "class_name": "StackedRNNCells", "config": {"name": "stacked_rnn_cells", "cells": stack}}
         return "RNN", {**run, "cell": stacked}
-    class_name, config = write_cell(layer.cells[0], generation, where)
+    class_name, config = write_cell(layer.cells[0], target, where)
     return class_name, {**run, **config}
 
 
-def write_cell(cell: Cell | ConvCell, generation: int, where: str) -> tuple[str, dict[str, Any]]:
+def write_cell(cell: Cell | ConvCell, target: Era, where: str) -> tuple[str, dict[str, Any]]:
     """(layer class name, configuration) of one cell."""
     config: dict[str, Any] = {
-        "activation": write_activation(cell.activation, generation, f"{where}.activation"),
-        "use_bias": cell.bias != "none", "dropout": cell.dropout, "recurrent_dropout": cell.recurrent_dropout,
+        "activation": write_activation(cell.activation, target, f"{where}.activation"),
+        "use_bias": cell.bias != "none",
+        "dropout": cell.dropout,
+        "recurrent_dropout": cell.recurrent_dropout,
     }
     if cell.kind != "rnn":
-        gate = write_activation(cell.recurrent_activation, generation, f"{where}.recurrent_activation")
+        gate = write_activation(cell.recurrent_activation, target, f"{where}.recurrent_activation")
         config["recurrent_activation"] = gate
     if isinstance(cell, ConvCell):
-        if cell.pad_start and any(k % 2 == 0 for k in cell.kernel_size):
-            raise Unrepresentable("padding that starts with the odd cell (Theano's) has no word in Keras", where=where)
+        if cell.pad_start and not target.theano:
+            raise Unrepresentable(
+                "padding that starts with the odd cell (Theano's) has no word in today's Keras", where=where
+            )
         return f"ConvLSTM{cell.rank}D", config | {
-            "filters": cell.units, "kernel_size": list(cell.kernel_size), "strides": list(cell.strides), "padding": cell.padding,
-            "dilation_rate": list(cell.dilation), "data_format": "channels_first" if cell.channels_first else "channels_last",
+            "filters": cell.units,
+            "kernel_size": list(cell.kernel_size),
+            "strides": list(cell.strides),
+            "padding": cell.padding,
+            "dilation_rate": list(cell.dilation),
+            "data_format": "channels_first" if cell.channels_first else "channels_last",
         }
     config["units"] = cell.units
     if cell.kind == "gru":
         config["reset_after"] = cell.reset_after
     elif cell.bias == "split":
         config["use_bias"] = True  # the two parts are added up: `packing.pack`
-    if generation < 3 and cell.kind != "rnn":
+    if target.generation < 3 and cell.kind != "rnn":
         config["implementation"] = 1 if cell.dropout_per_gate else 2
     return _CLASS_OF[cell.kind], config
 
 
-def write_bidirectional(layer: Bidirectional, generation: int, where: str) -> dict[str, Any]:
+def write_bidirectional(layer: Bidirectional, target: Era, where: str) -> dict[str, Any]:
     """A Bidirectional's configuration, both directions written out."""
-    outer = {"module": "keras.layers", "registered_name": None} if generation >= 3 else {}
+    outer = {"module": "keras.layers", "registered_name": None} if target.generation >= 3 else {}
     both = {}
     for key, direction in (("layer", layer.forward), ("backward_layer", layer.backward)):
-        class_name, config = write(direction, generation, f"{where}.{key}")
+        class_name, config = write(direction, target, f"{where}.{key}")
         name = f"{'forward' if key == 'layer' else 'backward'}_{class_name.lower()}"
         both[key] = {**outer, "class_name": class_name, "config": {"name": name, "trainable": True, **config}}
     return {"merge_mode": None if layer.merge == "none" else layer.merge, **both}

@@ -22,7 +22,10 @@ ACTIVATION_LAYERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 }
 """Layer classes that are an activation with parameters: (row, the layer's key -> the row's parameter)."""
 
-LAYER_DEFAULTS: Mapping[str, Mapping[str, Any]] = {"LeakyReLU": {"negative_slope": 0.3}, "ThresholdedReLU": {"threshold": 1.0}}
+LAYER_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "LeakyReLU": {"negative_slope": 0.3},
+    "ThresholdedReLU": {"threshold": 1.0},
+}
 """Where the layer's default is not the activation's."""
 
 
@@ -53,7 +56,9 @@ def read_activation(value: Any, reading: Reading, where: str) -> Activation:
     name = ALIASES.get(name, name)
     if name not in ROWS:
         raise Unsupported(
-            f"unknown activation {shown(name)!r}", where=where, class_name=name,
+            f"unknown activation {shown(name)!r}",
+            where=where,
+            class_name=name,
             way_out="It is not among Keras' own; the port would have to guess its formula.",
         )
     if name == "hard_sigmoid":
@@ -78,16 +83,17 @@ def read_activation_layer(class_name: str, config: Mapping[str, Any]) -> Activat
     return activation(row, **{**LAYER_DEFAULTS.get(class_name, {}), **given})
 
 
-def write_activation(value: Activation, generation: int, where: str) -> str:
-    """The name by which this generation of Keras knows the activation; `Unrepresentable` where it needs parameters."""
-    if value.name == "hard_sigmoid" and dict(value.parameters)["slope"] != (1 / 6 if generation >= 3 else 1 / 5):
+def write_activation(value: Activation, target: Era, where: str) -> str:
+    """The name by which the `target` knows the activation; `Unrepresentable` where it needs parameters."""
+    if value.name == "hard_sigmoid" and dict(value.parameters)["slope"] != slope_of(target):
         raise Unrepresentable(
-            f"Keras {generation} has no {value}", where=where,
+            f"Keras {target.generation} has no {value}",
+            where=where,
             way_out="Scale the gates' weights (weight_mapping.slopes), or write for the other generation.",
         )
     if value.name != "hard_sigmoid" and activation(value.name) != value:
         raise Unrepresentable(f"an activation by name has no parameters: {value}", where=where)
-    return "swish" if value.name == "silu" and generation < 3 else value.name
+    return "swish" if value.name == "silu" and target.generation < 3 else value.name
 
 
 def scalar(value: Any) -> Any:
@@ -105,6 +111,11 @@ def sizes(value: Any, rank: int, where: str) -> tuple[int, ...]:
     if not (isinstance(listed, list | tuple) and len(listed) == rank and all(isinstance(n, int) for n in listed)):
         raise DamagedFile(f"expected {rank} whole numbers", where=where, found=shown(value))
     return tuple(listed)
+
+
+def uneven(kernel_size: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+    """Whether padding same can have an odd total, so that it matters at which end the extra cell goes."""
+    return any(k % 2 == 0 for k in kernel_size) or any(s > 1 for s in strides)
 
 
 def pairs(value: Any, rank: int, where: str) -> tuple[tuple[int, int], ...]:
