@@ -1,0 +1,193 @@
+"""`lstm-parity verify`: fresh pairs, mapped, compared, timed; results.json and report.html."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.results import FAILS, HOLDS, NOT_MEASURED, Case, Mutant, Results, to_json, write_text
+from weight_mapping.errors import printable
+
+
+@click.command("verify")
+@click.option(
+    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=Path("parity-report"), show_default=True,
+    help="Folder for results.json and report.html.",
+)  # fmt: skip
+@click.option("--case", "patterns", multiple=True, metavar="ID", help="A case, or a glob of cases; may be repeated.")
+@click.option("--backend", "names", multiple=True, metavar="NAME", help="Only these; may be repeated.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all random numbers.")
+@click.option("--no-bench", is_flag=True, help="No timing.")
+@click.option("--no-mutants", is_flag=True, help="Plant no wrong ports.")
+@click.option("--json", "as_json", is_flag=True, help="The results on stdout; everything else on stderr.")
+@click.option("--list", "listing", is_flag=True, help="The cases and the backends, and nothing else.")
+def command(
+    output: Path, patterns: tuple[str, ...], names: tuple[str, ...], seed: int, no_bench: bool, no_mutants: bool,
+    as_json: bool, listing: bool,
+) -> int:  # fmt: skip
+    """Build the same layers in Keras and PyTorch, map the weights, and hold outputs, states, gradients and training of
+    both to a float64 oracle. Exit code 1 where anything fails."""
+    from harness import backends, cases
+
+    chosen = cases.cases(patterns)
+    unknown = [name for name in names if name not in backends.MODULES]
+    if unknown:
+        raise click.UsageError(f"no backend {unknown[0]!r}; known: {', '.join(backends.MODULES)}")
+    if not chosen:
+        raise click.UsageError(f"no case fits {' or '.join(patterns)}; --list shows them all")
+    if listing:
+        for case in chosen:
+            click.echo(f"{case.id}  {case.row.title}")
+        click.echo(f"backends: {', '.join(backends.MODULES)}")
+        return 0
+    results = _run(chosen, names or tuple(backends.MODULES), seed, mutants=not no_mutants, timings=not no_bench)
+    return finish(results, output, as_json=as_json)
+
+
+def _run(chosen: Sequence[Any], names: Sequence[str], seed: int, *, mutants: bool, timings: bool) -> Results:
+    from harness import backends
+    from harness.mutants import MUTANTS
+
+    with _quiet():
+        loaded, missing = backends.load(names)
+        from harness import verify
+    missing |= {name: "not among the backends asked for" for name in backends.MODULES if name not in names}
+    steps = len(chosen) + (len(MUTANTS) if mutants else 0)
+    with _progress(steps) as progress:
+        return verify.run(
+            chosen, loaded, missing, seed=seed, mutants=mutants, timings=timings, progress=progress,
+            command=f"lstm-parity {' '.join(sys.argv[1:])}",
+        )  # fmt: skip
+
+
+def finish(results: Results, output: Path, *, as_json: bool) -> int:
+    """Write both files, say what failed and how to repeat it, and end with the page's path and the verdict."""
+    from reports import render
+
+    write_text(output / "results.json", to_json(results))
+    write_text(output / "report.html", render.page(results))
+    for line in failures(results):
+        click.echo(printable(line), err=True)
+    if as_json:
+        click.echo(to_json(results))
+    click.echo(str(output / "report.html"), err=as_json)
+    click.echo(verdict(results), err=as_json)
+    return int(results.verdict != HOLDS)
+
+
+def failures(results: Results) -> Iterator[str]:
+    """One line for each thing that failed, with the command that repeats it."""
+    for case in results.cases:
+        if case.verdict == FAILS:
+            bad = [a for a in case.agreements if a.verdict == FAILS]
+            worst = (
+                f"{bad[0].check}, {bad[0].backend}: {bad[0].where or bad[0].reason}" if bad else "nothing was measured"
+            )
+            yield f"fails: {case.id}: {worst}. Repeat: {case.repeat}"
+    for mutant in results.mutants:
+        if not mutant.caught:
+            yield f"not caught: {mutant.name}: {mutant.description}"
+        elif not mutant.named:
+            yield f"caught and not named: {mutant.name}: {mutant.description}"
+    yield from (f"missing: {case}" for case in results.missing)
+
+
+def verdict(results: Results) -> str:
+    """The verdict in one line."""
+    counts = Counter(case.verdict for case in results.cases)
+    checks = [a for case in results.cases for a in case.agreements]
+    measured = sum(a.verdict != NOT_MEASURED for a in checks)
+    caught = sum(m.caught for m in results.mutants)
+    words = f"{counts[HOLDS]} of {len(results.planned)} cases hold"
+    others = {name: n for name, n in counts.items() if name != HOLDS}
+    words += "".join(f", {n} {'fail' if name == FAILS else name}" for name, n in others.items())
+    words += f"; {measured} comparisons"
+    if results.mutants:
+        words += f"; {caught} of {len(results.mutants)} wrong ports caught"
+    return f"{results.verdict}: {words}"
+
+
+class Lines:
+    """Progress where no terminal is: a line for each group of cases, and for each failure at once."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done, self.group = total, 0, ""
+
+    def case(self, result: Case) -> None:
+        if result.group != self.group:
+            self.group = result.group
+            click.echo(f"[{self.done}/{self.total}] {result.group}", err=True)
+        if result.verdict == FAILS:
+            click.echo(f"fails: {result.id}", err=True)
+        self.done += 1
+
+    def mutant(self, result: Mutant) -> None:
+        if self.group != "wrong ports":
+            self.group = "wrong ports"
+            click.echo(f"[{self.done}/{self.total}] wrong ports", err=True)
+        if not result.caught:
+            click.echo(f"not caught: {result.name}", err=True)
+        self.done += 1
+
+    def timing(self, text: str) -> None:
+        click.echo(printable(text), err=True)
+
+
+class Bar:
+    """Progress on a terminal."""
+
+    def __init__(self, bar: Any, task: Any) -> None:
+        self.bar, self.task = bar, task
+
+    def case(self, result: Case) -> None:
+        self._advance(result.id, result.verdict == FAILS)
+
+    def mutant(self, result: Mutant) -> None:
+        self._advance(f"wrong port: {result.name}", not result.caught)
+
+    def timing(self, text: str) -> None:
+        self.bar.update(self.task, description=printable(text, 60))
+
+    def _advance(self, name: str, failed: bool) -> None:
+        if failed:
+            self.bar.console.print(f"fails: {printable(name)}", markup=False)
+        self.bar.update(self.task, advance=1, description=printable(name, 60))
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Lines | Bar]:
+    """A bar on a terminal (without colours where NO_COLOR is set), plain lines elsewhere."""
+    if not sys.stderr.isatty():
+        yield Lines(total)
+        return
+    from rich import progress
+    from rich.console import Console
+
+    with progress.Progress(
+        progress.TextColumn("{task.description}", markup=False), progress.BarColumn(), progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(), console=Console(stderr=True), transient=True,
+    ) as bar:  # fmt: skip
+        yield Bar(bar, bar.add_task("", total=total))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """TensorFlow greets on the process' own stderr, below Python's: it is closed while the frameworks are loaded."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
