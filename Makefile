@@ -31,7 +31,7 @@ test: lint
 
 bench: $(READY)
 	$(BIN)/lstm-parity bench
-	$(BIN)/pytest tests/bench --benchmark-only --benchmark-enable
+	$(BIN)/pytest --benchmark-only tests/bench
 
 wheel: $(READY)
 	rm -rf dist

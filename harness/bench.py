@@ -106,16 +106,16 @@ def _group(
 ) -> list[Timing]:
     timing = partial(Timing, shape=shape, task=task, device=device)
     reasons = {row.name: reason for row in rows if (reason := _obstacle(row, device))}
-    able = [(row, _adapter(row)) for row in rows if row.name not in reasons]
+    able = [(row, adapter(row)) for row in rows if row.name not in reasons]
     made = {a: jobs.make(shape, a, task) for a in {row.recurrent_activation for row, _ in able}}
     ready: list[tuple[Implementation, Job, Prepared]] = []
     with ExitStack() as precision:
-        for adapter in {adapter for _, adapter in able}:
-            precision.enter_context(adapter.full_precision())
-        for row, adapter in able:
+        for module in {module for _, module in able}:
+            precision.enter_context(module.full_precision())
+        for row, module in able:
             job = made[row.recurrent_activation]
             try:
-                ready.append((row, job, adapter.prepare(job, form=row.form, device=device)))
+                ready.append((row, job, module.prepare(job, form=row.form, device=device)))
             except (ImportError, PortingError) as error:
                 reasons[row.name] = str(error)
         before = [job.agrees(prepared.answer()) for _, job, prepared in ready]
@@ -131,13 +131,13 @@ def _group(
     return [done[row.name] for row in rows]
 
 
-def _adapter(row: Implementation) -> Any:
+def adapter(row: Implementation) -> Any:
     return importlib.import_module(f"harness.backends.{row.adapter}")
 
 
 def _obstacle(row: Implementation, device: str) -> str | None:
     try:
-        reason: str | None = _adapter(row).missing(row.form, device)
+        reason: str | None = adapter(row).missing(row.form, device)
     except ImportError as error:
         return f"{error.name or row.adapter} is not installed"
     return reason

@@ -29,6 +29,12 @@ settings.register_profile("project", derandomize=True, deadline=None, suppress_h
 settings.load_profile("project")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Time nothing unless asked to by `--benchmark-only` or `--benchmark-enable`: benchmarks then run once each."""
+    if not (config.option.benchmark_only or config.option.benchmark_enable):
+        config.option.benchmark_disable = True
+
+
 @pytest.fixture(autouse=True)
 def _seeds() -> None:
     """The same random numbers in every run, whatever ran before."""
