@@ -10,8 +10,8 @@ import pytest
 import torch
 from plain_cases import CASES
 from portables import CELLS, error, layer_weights, plain_weights, rounding
-from test_torch_build import alone, encoder_decoder, tagger
 from torch import nn
+from whole_models import alone, encoder_decoder, tagger
 
 import weight_mapping.torch as wt
 from weight_mapping import oracle

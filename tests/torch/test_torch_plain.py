@@ -10,6 +10,7 @@ import torch
 from plain_cases import CASES, PlainCase
 from portables import error, plain_weights
 
+from weight_mapping.activations import activation
 from weight_mapping.errors import Unsupported, WeightsMismatch
 from weight_mapping.oracle.plain import FUNCTIONS as ORACLE
 from weight_mapping.plain import KINDS, plain
@@ -89,6 +90,12 @@ def test_batch_normalization_in_training(masked: bool) -> None:
     assert error(module.moving_mean, 0.9 * weights["moving_mean"] + 0.1 * counted.mean(0)) < slack
     assert error(module.moving_variance, 0.9 * weights["moving_variance"] + 0.1 * counted.var(0)) < slack
     assert {name for name, _ in module.named_parameters()} == {"gamma", "beta"}
+
+
+def test_relu_has_no_gradient_at_zero() -> None:
+    x = torch.zeros(2, 3, requires_grad=True)
+    PlainLayer(plain("activation", activation=activation("relu")), {})([x]).sum().backward()
+    assert x.grad is not None and not x.grad.any()
 
 
 def test_refusals() -> None:

@@ -19,7 +19,7 @@ from weight_mapping.layouts import ArrayRow, Layout
 from weight_mapping.packing import layout, pack_row, unpack_row, with_bias
 from weight_mapping.spec import Cell, ConvCell
 from weight_mapping.torch import arrays
-from weight_mapping.torch.steps import gate_function
+from weight_mapping.torch.functions import gate_function
 from weight_mapping.weights import Array, CellWeights
 
 NATIVE: dict[str, Any] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}

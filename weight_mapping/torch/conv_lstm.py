@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from weight_mapping.spec import ConvCell
 from weight_mapping.torch.convolution import channels_back, channels_to_front, convolve
+from weight_mapping.torch.functions import gate_function
 from weight_mapping.torch.fused import Fused, given_or_drawn, zeros
-from weight_mapping.torch.steps import DropoutMasks, Stepped, gate_function, lstm_update, ordered_mask, scan
+from weight_mapping.torch.steps import DropoutMasks, Stepped, lstm_update, ordered_mask, scan
 
 
 def run_conv_lstm(

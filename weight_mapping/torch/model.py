@@ -135,17 +135,16 @@ class TimeDistributedLayer(nn.Module):
 
 def call_layer(module: nn.Module, layer: Layer, call: Call, dtype: torch.dtype) -> list[Tensor]:
     """One layer's outputs. Whatever is not in the layers' dtype is cast to it, but an embedding's ids."""
-    inputs = call.inputs
-    if not (isinstance(layer, Plain) and layer.kind == "embedding"):
-        inputs = [x.to(dtype) for x in inputs]
     match layer:
+        case Plain(kind="embedding"):
+            return [module(call.inputs, call.masks)]
         case Plain():
-            return [module(inputs, call.masks)]
+            return [module([x.to(dtype) for x in call.inputs], call.masks)]
         case Recurrent() | Bidirectional():
-            outputs: list[Tensor] = module(inputs[0], call.mask, call.initial_state)
+            outputs: list[Tensor] = module(call.inputs[0].to(dtype), call.mask, call.initial_state)
             return outputs
         case TimeDistributed():
-            return [module(inputs[0], call.mask, layer.layer, dtype)]
+            return [module(call.inputs[0], call.mask, layer.layer, dtype)]
         case _:
             result = module(*call.inputs)
             return list(result) if isinstance(result, tuple | list) else [result]

@@ -29,6 +29,7 @@ from weight_mapping.torch.convolution import (
     pad,
     pool,
 )
+from weight_mapping.torch.functions import function
 from weight_mapping.weights import Array
 
 STATISTICS = {"moving_mean", "moving_variance", "mean", "variance", "count"}
@@ -87,8 +88,7 @@ class PlainLayer(nn.Module):
 
 
 def _dense(c: PlainCall) -> Tensor:
-    y: Tensor = c.o["activation"].function(functional.linear(c.x, c.p["kernel"].t(), c.p.get("bias")), torch)
-    return y
+    return function(c.o["activation"])(functional.linear(c.x, c.p["kernel"].t(), c.p.get("bias")))
 
 
 def _embedding(c: PlainCall) -> Tensor:
@@ -101,8 +101,7 @@ def _masking(c: PlainCall) -> Tensor:
 
 
 def _activation(c: PlainCall) -> Tensor:
-    y: Tensor = c.o["activation"].function(c.x, torch)
-    return y
+    return function(c.o["activation"])(c.x)
 
 
 def _prelu(c: PlainCall) -> Tensor:
@@ -121,11 +120,11 @@ def _concatenate(c: PlainCall) -> Tensor:
 def _fold(combine: Callable[[Tensor, Tensor], Tensor]) -> Callable[[PlainCall], Tensor]:
     """Of several inputs; one with fewer axes gets new ones behind the batch axis."""
 
-    def function(c: PlainCall) -> Tensor:
+    def merged(c: PlainCall) -> Tensor:
         ndim = max(x.ndim for x in c.inputs)
         return reduce(combine, [x.reshape(len(x), *(1,) * (ndim - x.ndim), *x.shape[1:]) for x in c.inputs])
 
-    return function
+    return merged
 
 
 _SUM = _fold(torch.add)
@@ -144,8 +143,7 @@ def _dot(c: PlainCall) -> Tensor:
 
 
 def _finish(c: PlainCall, images: Tensor) -> Tensor:
-    y: Tensor = c.o["activation"].function(channels_back(images, c.o["channels_first"]), torch)
-    return y
+    return function(c.o["activation"])(channels_back(images, c.o["channels_first"]))
 
 
 def _geometry(o: Mapping[str, Any]) -> dict[str, Any]:
@@ -205,12 +203,12 @@ def _global_pool(c: PlainCall) -> Tensor:
 
 
 def _around(sign: int, option: str) -> Callable[[PlainCall], Tensor]:
-    def function(c: PlainCall) -> Tensor:
+    def placed(c: PlainCall) -> Tensor:
         cells = [(sign * before, sign * after) for before, after in c.o[option]]
         first = c.o["channels_first"]
         return channels_back(pad(channels_to_front(c.x, first), cells), first)
 
-    return function
+    return placed
 
 
 def _up_sampling(c: PlainCall) -> Tensor:
@@ -229,7 +227,7 @@ def _up_sampling(c: PlainCall) -> Tensor:
 
 def _highway(c: PlainCall) -> Tensor:
     carry = torch.sigmoid(functional.linear(c.x, c.p["carry_kernel"].t(), c.p.get("carry_bias")))
-    changed = c.o["activation"].function(functional.linear(c.x, c.p["kernel"].t(), c.p.get("bias")), torch)
+    changed = function(c.o["activation"])(functional.linear(c.x, c.p["kernel"].t(), c.p.get("bias")))
     return torch.lerp(c.x, changed, carry)
 
 

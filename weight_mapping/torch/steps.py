@@ -16,18 +16,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from weight_mapping.activations import ROWS, Activation, activation
-from weight_mapping.errors import Unsupported
+from weight_mapping.packing import rows_of
 from weight_mapping.spec import GATES, Cell
+from weight_mapping.torch.functions import Elementwise, gate_function
 
-Elementwise = Callable[[Tensor], Tensor]
 AddProduct = Callable[[Tensor, Tensor], Tensor]
 Stepped = tuple[list[Tensor], tuple[Tensor, ...]]
 """The new states, and the gates after their activations in the order of computation."""
 Step = Callable[[Tensor, list[Tensor]], Stepped]
 """Takes the step's input product and the states."""
 
-STORED = {"lstm": "ifco", "gru": "rzn", "rnn": "n"}
+STORED = {kind: rows_of("torch", kind)[0].gates for kind in GATES}
 """The gates' order in a module's parameters: PyTorch's own."""
 COMPUTED = {"lstm": "ifoc", "gru": "rzn", "rnn": "n"}
 
@@ -42,28 +41,6 @@ class DropoutMasks:
 
     input: Tensor | None = None
     recurrent: Tensor | None = None
-
-
-_NATIVE: dict[Activation, Elementwise] = {
-    activation("tanh"): torch.tanh,
-    activation("sigmoid"): torch.sigmoid,
-    activation("relu"): torch.relu,
-}
-"""PyTorch's own function for a row: one operation for several."""
-
-
-def gate_function(activation: Activation) -> Elementwise:
-    """The activation as a function of one tensor; `Unsupported` where it doesn't act element by element."""
-    row = ROWS[activation.name]
-    if row.derivative is None:
-        raise Unsupported(
-            f"the activation {activation} mixes the units of a gate",
-            class_name=activation.name,
-            way_out="Only an activation that acts element by element can be a gate.",
-        )
-    if activation in _NATIVE:
-        return _NATIVE[activation]
-    return partial(row.function, xp=torch, **dict(activation.parameters))
 
 
 def reordered(kind: str, fused: Tensor) -> Tensor:
@@ -109,11 +86,8 @@ def stepper(cell: Cell, weight_hh: Tensor, bias_hh: Tensor | None, dropped: Tens
     if cell.reset_after:
         return partial(_gru_after, _product(weight_hh, bias_hh, dropped), a, r)
     pair, new = torch.split(weight_hh, [2 * cell.units, cell.units])
-    shared = dropped is None or dropped.ndim == 2
-    add_pair = _adding(pair, dropped if shared or dropped is None else dropped[:2])
-    add_new = _adding(new, None)
-    last = dropped if shared or dropped is None else dropped[2]
-    return partial(_gru_before, add_pair, add_new, last, a, r)
+    of_pair, of_new = (dropped, dropped) if dropped is None or dropped.ndim == 2 else (dropped[:2], dropped[2])
+    return partial(_gru_before, _adding(pair, of_pair), _adding(new, None), of_new, a, r)
 
 
 def _product(weight: Tensor, bias: Tensor | None, dropped: Tensor | None) -> Elementwise:
