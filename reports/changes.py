@@ -34,7 +34,9 @@ def changes(old: Results, new: Results) -> list[Change]:
 
 def _verdicts(old: Results, new: Results) -> Iterable[Change]:
     if old.verdict != new.verdict:
-        yield Change(part="verdict", what="the whole run", before=old.verdict, after=new.verdict, worse=new.verdict == "fails")
+        yield Change(
+            part="verdict", what="the whole run", before=old.verdict, after=new.verdict, worse=new.verdict == "fails"
+        )
 
 
 def _cases(old: Results, new: Results) -> Iterable[Change]:
@@ -67,7 +69,11 @@ def _agreements(case: str, old: Iterable[Agreement], new: Iterable[Agreement]) -
     for key in (k for k in after if k not in before):
         verdict = after[key].verdict
         yield Change(
-            part="checks", what=f"{case}: {key[0]}, {key[1]}", before="not there", after=verdict, worse=verdict == "fails"
+            part="checks",
+            what=f"{case}: {key[0]}, {key[1]}",
+            before="not there",
+            after=verdict,
+            worse=verdict == "fails",
         )
 
 
@@ -101,7 +107,11 @@ def _times(old: Results, new: Results) -> Iterable[Change]:
             what = f"{t.implementation}, {t.task}, {t.device}, {' × '.join(map(str, t.shape))}"
             texts = [f"{figure(min(x.seconds) * 1e3, 3)} ms at best" for x in (one, t)]
             yield Change(
-                part="times", what=what, before=texts[0], after=f"{texts[1]}: {in_words(interval)}", worse=interval.median < 1
+                part="times",
+                what=what,
+                before=texts[0],
+                after=f"{texts[1]}: {in_words(interval)}",
+                worse=interval.median < 1,
             )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import matplotlib as mpl
 from markupsafe import Markup
@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from harness.results import Results, Timing
-from reports.matrix import column, columns
+from reports.matrix import Column, columns, judged, layout
 from reports.svg import COLOURS, SETTINGS, inline, new_figure, slot
 from reports.text import duration, figure, shown
 from reports.timings import Row, panels
@@ -22,11 +22,11 @@ _ROWS = 40
 
 def margins(results: Results) -> Markup | None:
     """For each check the errors over their bounds, on a logarithmic axis: range, middle half, median, and the bound."""
-    layout = columns(results.cases)[:_ROWS]
-    shares: dict[tuple[str, str], list[float]] = {c: [] for c in layout}
+    placed = layout(results.cases)
+    shares: dict[Column, list[float]] = {c: [] for c in columns(placed)[:_ROWS]}
     for case in results.cases:
         for a in case.agreements:
-            if a.margin is not None and a.margin > 0 and (c := column(a.check)) in shares:
+            if judged(a) and a.margin and (c := placed[a.check]) in shares:
                 shares[c].append(1 / a.margin)
     kept = [(c, sorted(v for v in values if v > 0 and math.isfinite(v))) for c, values in shares.items()]
     kept = [(c, values) for c, values in kept if values]
@@ -57,7 +57,7 @@ def margins(results: Results) -> Markup | None:
         axes.set_xscale("log")
         axes.set_xlim(min(low, 0.1) / 2, max(high, 1) * 2)
         _rows(axes, len(kept), top=-1.4)
-        _log_ticks(axes, figure)
+        _log_ticks(axes, lambda value: figure(value, 1))
         axes.set_xlabel("error / bound")
     label = "Error over bound for each check. " + "; ".join(
         f"{shown(word, 60)}: at most {figure(values[-1])}" for word, (_, values) in zip(words, kept, strict=True)
@@ -131,14 +131,14 @@ def _rows(axes: Axes, number: int, top: float) -> None:
     axes.spines["left"].set_visible(False)
 
 
-def _log_ticks(axes: Axes, words: object) -> None:
+def _log_ticks(axes: Axes, words: Callable[[float], str]) -> None:
     """Ticks at powers of ten only, in plain figures, with faint lines; few enough not to collide."""
     low, high = axes.get_xlim()
     decades = math.log10(high / low)
     between = (1.0,) if decades > 2 else (1.0, 2.0, 5.0)
     axes.xaxis.set_major_locator(LogLocator(base=10, subs=between, numticks=9))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words(value)))  # type: ignore[operator]
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words(value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(axis="x", color=COLOURS["line"], linewidth=0.6)
     axes.set_axisbelow(True)

@@ -1,5 +1,5 @@
-"""The small drawings of a case: one line a backend over the time steps, or the training steps. Plain SVG, no matplotlib,
-for there may be thousands of them."""
+"""The small drawings of a case: one line a backend over the steps, panels side by side on one scale. Plain SVG without
+matplotlib, for there may be thousands of them."""
 
 from __future__ import annotations
 
@@ -10,70 +10,89 @@ from markupsafe import Markup
 
 from reports.text import count, figure, shown
 
-WIDTH, HEIGHT = 260, 84
-_LEFT, _BOTTOM, _TOP, _RIGHT = 44, 16, 8, 4
-_POINTS = 120
+Series = Mapping[str, Sequence[float]]
+"""A curve for each backend."""
+_LEFT, _TOP, _BOTTOM, _HEIGHT = 36, 16, 72, 86
+_ONE, _MANY, _GAP = 210, 104, 12
+_POINTS, _PANELS = 100, 8
 
 
-def lines(
-    title: str, series: Mapping[str, Sequence[float]], backends: Sequence[str], unit: str, step: str = "step"
-) -> Markup:
-    """A drawing of `series` by backend; values that are no numbers are gaps with a cross at the top."""
-    shortened = {name: shorten(values) for name, values in series.items() if values}
-    top, bottom = _range(shortened)
-    steps = max((len(values) for values in series.values()), default=0)
-    drawn = Markup().join(_line(values, backends.index(name) % 8, bottom, top) for name, values in shortened.items())
-    label = f"{title}: " + "; ".join(f"{shown(n, 40)} up to {figure(_greatest(v))} {unit}" for n, v in series.items())
-    x0, y0, x1, y1 = _LEFT, HEIGHT - _BOTTOM, WIDTH - _RIGHT, _TOP
+def panels(title: str, parts: Mapping[str, Series], backends: Sequence[str]) -> Markup:
+    """A drawing with a panel for each of `parts`; values that are no numbers are gaps with a cross above."""
+    kept = {part: {b: shorten(v) for b, v in series.items() if v} for part, series in list(parts.items())[:_PANELS]}
+    top, bottom = scale([value for series in kept.values() for values in series.values() for value in values])
+    steps = max((len(values) for series in parts.values() for values in series.values()), default=0)
+    across = _ONE if len(kept) == 1 else _MANY
+    width = _LEFT + len(kept) * (across + _GAP)
+    drawn = Markup()
+    for n, (part, series) in enumerate(kept.items()):
+        x = _LEFT + n * (across + _GAP)
+        lines = [(backends.index(b) % 8, path(v, x, across, bottom, top)) for b, v in series.items()]
+        drawn += Markup('<path class="axis" d="M{0} {1}V{2}h{3}"/><text x="{0}" y="11">{4}</text>').format(
+            x, _TOP, _BOTTOM, across, shown(part, 20)
+        )
+        drawn += Markup().join(Markup('<path class="s{}" d="{}"/>').format(*line) for line in lines)
     return Markup(
-        '<figure><figcaption>{}</figcaption><svg class="curve" viewBox="0 0 {} {}" role="img" aria-label="{}">'
-        '<path class="axis" d="M{} {}V{}H{}"/>{}<text class="e" x="{}" y="{}">{}</text><text class="e" x="{}" y="{}">{}</text>'
-        '<text x="{}" y="{}">1</text><text class="e" x="{}" y="{}">{} {}</text></svg></figure>'
+        '<figure><figcaption>{}</figcaption><svg class="curve" width="{w}" viewBox="0 0 {w} {h}" role="img" aria-label="{}">'
+        '<text class="e" x="32" y="20">{}</text><text class="e" x="32" y="74">{}</text>{}'
+        '<text x="{}" y="84">1</text><text class="e" x="{}" y="84">step {}</text></svg></figure>'
     ).format(
-        *(title, WIDTH, HEIGHT, label, x0, y1, y0, x1, drawn),
-        *(x0 - 4, y1 + 5, figure(top), x0 - 4, y0 + 2, figure(bottom)),
-        *(x0, HEIGHT - 3, x1, HEIGHT - 3, step, steps),
+        *(title, _said(parts), figure(top), figure(bottom), drawn, _LEFT, _LEFT + across, steps), w=width, h=_HEIGHT
     )
 
 
 def shorten(values: Sequence[float]) -> list[float]:
-    """At most 120 values: the greatest of each stretch, so that no peak is lost; NaN stays NaN."""
+    """At most 100 values: the greatest of each stretch, so that no peak is lost; NaN stays NaN."""
     if len(values) <= _POINTS:
         return list(values)
     edges = [n * len(values) // _POINTS for n in range(_POINTS + 1)]
-    return [_greatest(values[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    return [greatest(values[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
 
 
-def spread(series: Mapping[str, Sequence[float]]) -> str:
-    """How far the backends' curves are apart at most, in words."""
+def spread(series: Series) -> str:
+    """How far the backends' curves are apart at most, in words; '' with fewer than two."""
     length = min((len(values) for values in series.values()), default=0)
     if len(series) < 2 or not length:
         return ""
-    apart = [max(step) - min(step) for step in zip(*(v[:length] for v in series.values()), strict=False)]
-    return f"Over {count(length, 'step')} the losses of {len(series)} backends differ by at most {figure(_greatest(apart))}."
+    steps = zip(*(values[:length] for values in series.values()), strict=True)
+    apart = greatest([greatest(step) - min(step) for step in steps])
+    return (
+        f"Over {count(length, 'step')} the losses of {len(series)} implementations differ by at most {figure(apart)}."
+    )
 
 
-def _greatest(values: Sequence[float]) -> float:
+def greatest(values: Sequence[float]) -> float:
+    """The greatest, or NaN if one is NaN."""
     return math.nan if any(math.isnan(v) for v in values) else max(values, default=math.nan)
 
 
-def _range(series: Mapping[str, Sequence[float]]) -> tuple[float, float]:
-    finite = [v for values in series.values() for v in values if math.isfinite(v)]
+def scale(values: Sequence[float]) -> tuple[float, float]:
+    """Top and bottom of the drawing: 0 is always within."""
+    finite = [v for v in values if math.isfinite(v)]
     top, bottom = max(finite, default=1.0), min(0.0, *finite) if finite else 0.0
     return (top, bottom) if top > bottom else (bottom + 1.0, bottom)
 
 
-def _line(values: Sequence[float], colour: int, bottom: float, top: float) -> Markup:
-    across, up = WIDTH - _LEFT - _RIGHT, HEIGHT - _BOTTOM - _TOP
-    pieces, crosses, pen = [], [], "M"
+def path(values: Sequence[float], left: int, across: int, bottom: float, top: float) -> str:
+    """The way of the pen through the values in relative moves, the shortest form; it lifts where there is no number."""
+    moves, crosses, at = [], [], (0, 0)
+    drawing = False
     for n, value in enumerate(values):
-        x = _LEFT + round(across * n / max(1, len(values) - 1))
-        if math.isfinite(value):
-            pieces.append(f"{pen}{x} {round(_TOP + up * (1 - (value - bottom) / (top - bottom)))}")
-            pen = "L"
-        else:
-            crosses.append(f"M{x - 3} {_TOP - 6}l6 6m-6 0l6 -6")
-            pen = "M"
-    if len(values) == 1:
-        pieces.append("h3")
-    return Markup('<path class="s{}" d="{}"/>').format(colour, "".join(pieces + crosses))
+        x = left + round(across * n / max(1, len(values) - 1))
+        if not math.isfinite(value):
+            crosses.append(f"M{x - 3} {_TOP - 5}l5 5m-5 0l5-5")
+            drawing = False
+            continue
+        y = round(_TOP + (_BOTTOM - _TOP) * (top - value) / (top - bottom))
+        moves.append(f"l{x - at[0]} {y - at[1]}" if drawing else f"M{x} {y}h1")
+        at, drawing = (x if drawing else x + 1, y), True
+    return "".join(moves + crosses).replace(" -", "-")
+
+
+def _said(parts: Mapping[str, Series]) -> str:
+    """The drawing in words: the greatest value of each backend over all panels."""
+    found: dict[str, list[float]] = {}
+    for series in parts.values():
+        for backend, values in series.items():
+            found.setdefault(backend, []).extend(values)
+    return "Greatest: " + ", ".join(f"{shown(b, 40)} {figure(greatest(v))}" for b, v in found.items())

@@ -30,13 +30,34 @@ def step(layer: Mapping[str, Any], name: str) -> Markup:
         drawing = new_figure(width, height)
         axes = _canvas(drawing.add_axes((0, 0, 1, 1)), width, height)
         y = _GAP
-        _text(axes, left + len(gates) * wide / 2, y - 0.12, f"{len(gates)} x {units} = {len(gates) * units} columns", "muted")
-        for letter, size, above, array in (("x", inputs, tall, layer["arrays"][0]), ("h", units, wide, layer["arrays"][1])):
+        _text(
+            axes,
+            left + len(gates) * wide / 2,
+            y - 0.12,
+            f"{len(gates)} x {units} = {len(gates) * units} columns",
+            "muted",
+        )
+        for letter, size, above, array in (
+            ("x", inputs, tall, layer["arrays"][0]),
+            ("h", units, wide, layer["arrays"][1]),
+        ):
             _block(axes, left - 0.5 - above, y + above / 2 - _THIN / 2, above, _THIN, "q3", f"{letter} ({size})")
             _text(axes, left - 0.25, y + above / 2, "×", "muted")
             _blocks(axes, left, y, wide, above, gates, "WU"[letter == "h"])
-            _text(axes, left + len(gates) * wide + 0.15, y + above / 2, f"{array['name']} {_shape(array['shape'])}", align="left")
-            _text(axes, left - 0.5 - above / 2, y + above / 2 + 0.3, "now" if letter == "x" else "from the step before", "muted")
+            _text(
+                axes,
+                left + len(gates) * wide + 0.15,
+                y + above / 2,
+                f"{array['name']} {_shape(array['shape'])}",
+                align="left",
+            )
+            _text(
+                axes,
+                left - 0.5 - above / 2,
+                y + above / 2 + 0.3,
+                "now" if letter == "x" else "from the step before",
+                "muted",
+            )
             y += above + 0.25
         for part in range(rows):
             _text(axes, left - 0.25, y + _THIN / 2, "+", "muted")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.results import CHAOTIC, FAILS, HOLDS, NOT_MEASURED, Agreement, Case, Results
 
 _RANK = {FAILS: 0, CHAOTIC: 1, HOLDS: 2, NOT_MEASURED: 3}
 _PRECISION = re.compile(r"^(.*?)[\s,(]*\b(float64|float32|float16|bfloat16)\b\)?$")
+_COMMON = 0.1
 Column = tuple[str, str]
 """What is compared (outputs, one step, gradients …) and the precision, '' where the check names none."""
 
@@ -30,21 +33,32 @@ def anchors(cases: Sequence[Case]) -> dict[int, str]:
 
 
 def column(check: str) -> Column:
-    """The column of a check: every gradient shares one, and so does every check that differs by the weight's name only.
+    """The column of a check by its name alone: gradients share one, and so do the cells of a stack.
 
-    >>> column("gradient kernel float64")
-    ('gradients', 'float64')
+    >>> column("gradient kernel float64"), column("one step of forward/0 float32")
+    (('gradients', 'float64'), ('one step', 'float32'))
     """
     match = _PRECISION.match(check)
     subject, precision = match.groups() if match else (check, "")
-    return ("gradients" if subject.startswith("gradient") else subject.strip() or check), precision
+    subject = subject.partition(" of ")[0].strip() or check
+    return ("gradients" if subject.startswith("gradient") else subject), precision
 
 
-def columns(cases: Iterable[Case]) -> list[Column]:
-    """Every column, float64 first, in the order in which the checks first come."""
-    found = dict.fromkeys(column(a.check) for case in cases for a in case.agreements)
+def layout(cases: Sequence[Case]) -> dict[str, Column]:
+    """The column of each check. Checks that few cases have share the column 'special' of their precision."""
+    checks = [{a.check for a in case.agreements} for case in cases]
+    common = Counter(c for each in checks for c in {column(check) for check in each})
+    return {
+        check: c if common[c] >= len(cases) * _COMMON else ("special", c[1])
+        for check in dict.fromkeys(a.check for case in cases for a in case.agreements)
+        for c in (column(check),)
+    }
+
+
+def columns(placed: Mapping[str, Column]) -> list[Column]:
+    """The columns of a layout: float64 first, and in it the order in which they first come, 'special' last."""
     rank = {"float64": 0, "float32": 1}
-    return sorted(found, key=lambda c: rank.get(c[1], 2))
+    return sorted(dict.fromkeys(placed.values()), key=lambda c: (rank.get(c[1], 2), c[0] == "special"))
 
 
 def need(agreement: Agreement) -> tuple[int, float]:
@@ -55,12 +69,37 @@ def need(agreement: Agreement) -> tuple[int, float]:
     return _RANK.get(agreement.verdict, 0), -1.0 if math.isnan(margin) else margin
 
 
-def cells(case: Case, layout: Sequence[Column]) -> list[Agreement | None]:
+def judged(agreement: Agreement) -> bool:
+    """Whether it was held to its bound: measured, and not so chaotic that there is none."""
+    return agreement.verdict == FAILS or (agreement.margin is not None and agreement.verdict != CHAOTIC)
+
+
+def cells(case: Case, placed: Mapping[str, Column]) -> list[Agreement | None]:
     """For each column the agreement that deserves a look most; None where the case has no such check."""
     by_column: dict[Column, list[Agreement]] = {}
     for agreement in case.agreements:
-        by_column.setdefault(column(agreement.check), []).append(agreement)
-    return [min(by_column[c], key=need) if c in by_column else None for c in layout]
+        by_column.setdefault(placed[agreement.check], []).append(agreement)
+    return [min(by_column[c], key=need) if c in by_column else None for c in columns(placed)]
+
+
+def by_check(case: Case) -> list[tuple[str, dict[str, list[Agreement]], Agreement]]:
+    """The case's table: for each check its agreements by backend, and the one that deserves a look most."""
+    found: dict[str, list[Agreement]] = {}
+    for agreement in case.agreements:
+        found.setdefault(agreement.check, []).append(agreement)
+    return [
+        (
+            check,
+            {b: [a for a in members if a.backend == b] for b in {a.backend: None for a in members}},
+            min(members, key=need),
+        )
+        for check, members in found.items()
+    ]
+
+
+def same_bound(members: Mapping[str, list[Agreement]]) -> bool:
+    """Whether all that was measured of a check is held to one bound for one reason, so that it need be said once."""
+    return len({(a.bound, a.reason) for each in members.values() for a in each if a.error is not None}) <= 1
 
 
 def worst(results: Results, number: int = 3) -> list[Worst]:
@@ -69,7 +108,7 @@ def worst(results: Results, number: int = 3) -> list[Worst]:
     measured = [
         Worst(case=case, anchor=names[id(case)], agreement=min(agreements, key=need))
         for case in results.cases
-        if (agreements := [a for a in case.agreements if a.margin is not None or a.verdict == FAILS])
+        if (agreements := [a for a in case.agreements if judged(a)])
     ]
     return sorted(measured, key=lambda w: need(w.agreement))[:number]
 
@@ -104,20 +143,29 @@ def nearness(margin: float | None) -> str:
     return "near" if margin < 2 else "fair" if margin < 10 else "far"
 
 
-def reasons(case: Case) -> dict[str, str]:
-    """A letter for each reason that the case's bounds have: a table's cell shows the letter, a line below the reason."""
-    distinct = dict.fromkeys(a.reason for a in case.agreements if a.reason)
-    return {reason: _letter(n) for n, reason in enumerate(distinct)}
+def reasons(case: Case) -> dict[str, tuple[str, str]]:
+    """For each reason that the case's bounds have a letter and the reason's own words; what all of them end with is
+    left to `shared_reason`."""
+    distinct = list(dict.fromkeys(a.reason for a in case.agreements if a.reason))
+    cut = len(shared_reason(case))
+    return {reason: (_letter(n), reason[: len(reason) - cut]) for n, reason in enumerate(distinct)}
+
+
+def shared_reason(case: Case) -> str:
+    """The words with which every reason of the case ends, from a comma on; '' where there are none."""
+    distinct = {a.reason[::-1] for a in case.agreements if a.reason}
+    common = os.path.commonprefix(list(distinct))[::-1] if len(distinct) > 1 else ""
+    return common[common.index(", ") :] if ", " in common else ""
+
+
+def curves(case: Case) -> dict[str, dict[str, Sequence[float]]]:
+    """The float32 errors over the steps, for h and for each gate letter: the curve of each backend."""
+    found: dict[str, dict[str, Sequence[float]]] = {"h": dict(case.error_over_time)} if case.error_over_time else {}
+    for backend, by_gate in case.error_by_gate.items():
+        for letter, values in by_gate.items():
+            found.setdefault(f"gate {letter}", {})[backend] = values
+    return found
 
 
 def _letter(n: int) -> str:
     return chr(ord("a") + n) if n < 26 else _letter(n // 26 - 1) + _letter(n % 26)
-
-
-def gates(case: Case) -> dict[str, dict[str, Sequence[float]]]:
-    """The errors by gate the other way round: for each gate letter the curve of each backend."""
-    found: dict[str, dict[str, Sequence[float]]] = {}
-    for backend, by_gate in case.error_by_gate.items():
-        for letter, values in by_gate.items():
-            found.setdefault(letter, {})[backend] = values
-    return found

@@ -17,48 +17,55 @@ from reports import charts, curves, drawing, matrix, text, timings
 from reports.changes import changes
 from reports.verdict import left_out, tallies, verdict
 
-BUDGET = 1_200_000
-"""Characters that the cases may take together. The cases nearest to their bounds come first; once it is spent, the
+BUDGET = 1_360_000
+"""Bytes that the cases may take together. The cases nearest to their bounds come first; once it is spent, the
 rest are shown without their tables and drawings, and say so. They are whole in the JSON."""
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def page(results: Results, since: Results | None = None) -> str:
     """The whole page. `since`: an earlier run, whose differences are told first."""
-    layout = matrix.columns(results.cases)
+    placed = matrix.layout(results.cases)
+    layout = matrix.columns(placed)
     style = f"{_style()}\n:root{{--checks:{max(1, len(layout))}}}\n"
-    document = _environment().get_template("page.html").render(
-        results=results,
-        style=Markup(style),  # noqa: S704 - the page's own style sheet, no data in it
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-        verdict=verdict(results),
-        tallies=tallies(results),
-        worst=matrix.worst(results),
-        backends=matrix.backends(results),
-        layout=layout,
-        groups=_groups(results, layout),
-        margins=charts.margins(results),
-        benchmarks=charts.benchmarks(results.timings),
-        timings=timings.tables(results.timings),
-        left_out=left_out(results),
-        changes=changes(since, results) if since else None,
-        explained=[_explained(n, layer) for n, layer in enumerate(_mappings(results.explanation.get("layers")))],
+    document = (
+        _environment()
+        .get_template("page.html")
+        .render(
+            results=results,
+            style=Markup(style),  # noqa: S704 - the page's own style sheet, no data in it
+            style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+            verdict=verdict(results),
+            tallies=tallies(results),
+            worst=matrix.worst(results),
+            backends=matrix.backends(results),
+            layout=layout,
+            groups=_groups(results, placed),
+            margins=charts.margins(results),
+            benchmarks=charts.benchmarks(results.timings),
+            timings=timings.tables(results.timings),
+            left_out=left_out(results),
+            changes=changes(since, results) if since else None,
+            explained=[_explained(n, layer) for n, layer in enumerate(_mappings(results.explanation.get("layers")))],
+        )
     )
     return str(document)
 
 
-def _groups(results: Results, layout: Sequence[matrix.Column]) -> dict[str, list[Markup]]:
+def _groups(results: Results, placed: Mapping[str, matrix.Column]) -> dict[str, list[Markup]]:
     """The cases of each group as finished markup, as much of each as the budget allows."""
     anchors, names = matrix.anchors(results.cases), matrix.backends(results)
     template, left, drawn = _environment().get_template("case.html"), BUDGET, {}
-    facts = {"layout": layout, "backends": names}
-    brief = {id(c): _compact(template.render(case=c, anchor=anchors[id(c)], whole=False, **facts)) for c in results.cases}
-    left -= sum(map(len, brief.values()))
+    facts = {"placed": placed, "backends": names}
+    brief = {
+        id(c): _compact(template.render(case=c, anchor=anchors[id(c)], whole=False, **facts)) for c in results.cases
+    }
+    left -= sum(map(_size, brief.values()))
     for case in matrix.by_need(results.cases):
         if left <= 0:
             break
         whole = _compact(template.render(case=case, anchor=anchors[id(case)], whole=True, **facts))
-        left -= len(whole) - len(brief[id(case)])
+        left -= _size(whole) - _size(brief[id(case)])
         if left > 0:
             drawn[id(case)] = whole
     return {
@@ -69,6 +76,10 @@ def _groups(results: Results, layout: Sequence[matrix.Column]) -> dict[str, list
 
 def _compact(markup: str) -> Markup:
     return Markup("\n".join(line for raw in markup.splitlines() if (line := raw.strip())))  # noqa: S704 - rendered above
+
+
+def _size(markup: Markup) -> int:
+    return len(markup.encode())
 
 
 def _mappings(value: object) -> list[Mapping[str, Any]]:
@@ -111,10 +122,13 @@ def _environment() -> Environment:
         "count": text.count,
         "table": text.columns,
         "cells": matrix.cells,
+        "same": matrix.same_bound,
+        "by_check": matrix.by_check,
         "nearness": matrix.nearness,
         "reasons": matrix.reasons,
-        "gates": matrix.gates,
-        "lines": curves.lines,
+        "shared_reason": matrix.shared_reason,
+        "curves": matrix.curves,
+        "panels": curves.panels,
         "spread": curves.spread,
     }
     return environment
@@ -123,4 +137,3 @@ def _environment() -> Environment:
 def _clean(value: object) -> object:
     """Whatever a template puts out, last of all: markup as it is, anything else as one clean line, escaped after this."""
     return value if hasattr(value, "__html__") else text.shown(value)
-

@@ -56,7 +56,7 @@ def margin(value: float | None) -> str:
         return "–"
     if math.isinf(value):
         return "no error"
-    return f"{figure(value)}×"
+    return f"exceeded {figure(1 / value)}×" if 0 < value < 1 else f"{figure(value)}×"
 
 
 def duration(seconds: float | None) -> str:

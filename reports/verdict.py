@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from harness.results import CHAOTIC, FAILS, HOLDS, NOT_MEASURED, Results
-from reports.matrix import need
+from harness.results import CHAOTIC, FAILS, HOLDS, NOT_MEASURED, Agreement, Results
+from reports.matrix import judged, need
 from reports.text import count, shown
 
 
@@ -22,12 +23,13 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """One backend's comparisons: how many, how many failed, and the least margin."""
+    """One backend's comparisons: how many, how many failed, the least margin, and the middle float32 error in u."""
 
     backend: str
     comparisons: int
     failed: int
     margin: float | None
+    typical: float | None
 
 
 def verdict(results: Results) -> Verdict:
@@ -44,10 +46,10 @@ def verdict(results: Results) -> Verdict:
 
 def tallies(results: Results) -> list[Tally]:
     """The comparisons by backend, in the order in which they first come."""
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[Agreement]] = {}
     for case in results.cases:
         for agreement in case.agreements:
-            if agreement.verdict != NOT_MEASURED:
+            if judged(agreement):
                 found.setdefault(agreement.backend, []).append(agreement)
     return [
         Tally(
@@ -55,9 +57,14 @@ def tallies(results: Results) -> list[Tally]:
             comparisons=len(agreements),
             failed=sum(a.verdict == FAILS for a in agreements),
             margin=min(agreements, key=need).margin,
+            typical=_middle([a.error for a in agreements if a.unit == "u" and a.error is not None]),
         )
         for backend, agreements in found.items()
     ]
+
+
+def _middle(errors: list[float]) -> float | None:
+    return statistics.median(errors) if errors and not any(map(math.isnan, errors)) else None
 
 
 def left_out(results: Results) -> list[tuple[str, str]]:
