@@ -89,6 +89,13 @@ def expect(problem: Problem) -> Expected:
     )
 
 
+def expect_outputs(problem: Problem) -> tuple[Arrays, dict[str, Limit]]:
+    """The oracle's outputs with their bounds in float64, and nothing else."""
+    outputs = OracleSubject(problem).outputs()
+    factors = amplification(problem, lambda moved: OracleSubject(moved).outputs(), outputs)
+    return outputs, limits(problem, factors, "float64")
+
+
 def _one_step(problem: Problem, path: Path) -> tuple[Float, list[Float], Arrays]:
     """Every step of the cell's run as a batch of single steps, each from the oracle's state rounded to float32."""
     trace = oracle.forward(

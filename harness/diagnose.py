@@ -47,7 +47,7 @@ def diagnose_outputs(
     """What explains the outputs `found` of a port of this problem, best first; empty where they are right.
 
     `run` computes a problem's outputs (by default the oracle)."""
-    run = run or (lambda p: OracleSubject(p).answer().outputs)
+    run = run or (lambda p: OracleSubject(p).outputs())
     reference = run(fitted(problem))
     apart = distance(reference, found)
     if apart.error <= EXACT:

@@ -11,8 +11,8 @@ from harness import bench, environment
 from harness.backends import Arrays, Backend
 from harness.backends.oracle import OracleSubject
 from harness.cases import Case, cases
-from harness.check import Expected, check, expect, problem_of
-from harness.compare import agreement
+from harness.check import check, expect_outputs, problem_of
+from harness.compare import Limit, agreement
 from harness.diagnose import diagnose_outputs
 from harness.mutants import MUTANTS, Mutant
 from harness.problems import Problem
@@ -21,6 +21,7 @@ from harness.results import Case as CaseResult
 from harness.results import Mutant as MutantResult
 
 Run = Callable[[Problem], Arrays]
+Known = dict[str, tuple[Problem, Arrays, Mapping[str, Limit]]]
 
 
 class Progress(Protocol):
@@ -63,7 +64,7 @@ def run(
 def plant_all(backends: Sequence[Backend], *, seed: int, progress: Progress | None = None) -> list[MutantResult]:
     """Every wrong port's fate: planted in PyTorch where that is at hand, else in the oracle."""
     ours = next((backend for backend in backends if backend.name == "torch module"), None)
-    expected: dict[str, tuple[Problem, Expected]] = {}
+    expected: Known = {}
     fates = []
     for mutant in MUTANTS:
         fates.append(plant(mutant, _runner(ours), seed=seed, expected=expected))
@@ -74,13 +75,11 @@ def plant_all(backends: Sequence[Backend], *, seed: int, progress: Progress | No
 
 def _runner(backend: Backend | None) -> Run:
     if backend is None:
-        return lambda problem: OracleSubject(problem).answer().outputs
+        return lambda problem: OracleSubject(problem).outputs()
     return lambda problem: backend.build(problem, "float64").answer().outputs
 
 
-def plant(
-    mutant: Mutant, run: Run, *, seed: int = 0, expected: dict[str, tuple[Problem, Expected]] | None = None
-) -> MutantResult:
+def plant(mutant: Mutant, run: Run, *, seed: int = 0, expected: Known | None = None) -> MutantResult:
     """One wrong port in every regime it knows: caught only if each comparison fails, named only if each diagnosis puts
     it first. `expected` keeps what the oracle says of a case for the next mutant."""
     known = {} if expected is None else expected
@@ -91,13 +90,12 @@ def plant(
         case = next(iter(cases([f"{mutant.base}@{regime}"])))
         if case.id not in known:
             problem = problem_of(case, seed)
-            known[case.id] = problem, expect(problem)
-        problem, right = known[case.id]
+            known[case.id] = problem, *expect_outputs(problem)
+        problem, right, limits = known[case.id]
         wrong = mutant.outputs(problem, run)
         if wrong is None:
             return _fate(mutant, [0.0], [False], f"the mistake can't be made in {case.id}")
-        limits = right.output_limits["float64"]
-        verdict = agreement("outputs", "mutant", right.outputs, wrong, limits, dtype="float64")
+        verdict = agreement("outputs", "mutant", right, wrong, limits, dtype="float64")
         errors.append(verdict.error if verdict.verdict == FAILS and verdict.error is not None else 0.0)
         where = where or f"{verdict.check}, {verdict.where}"
         findings = diagnose_outputs(problem, wrong)

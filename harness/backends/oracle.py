@@ -26,6 +26,13 @@ class OracleSubject:
 
     problem: Problem
 
+    dropout_over_time: bool = False
+
+    def outputs(self) -> Arrays:
+        """The first batch's outputs, without any gradient."""
+        trace = self._forward(self.problem.x, self.problem.initial_state)
+        return dict(zip(output_names(self.problem.layer), trace.outputs, strict=True))
+
     def answer(self) -> Answer:
         problem = self.problem
         names = output_names(problem.layer)

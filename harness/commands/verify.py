@@ -18,8 +18,8 @@ from weight_mapping.errors import printable
 
 @click.command("verify")
 @click.option(
-    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=Path("parity-report"), show_default=True,
-    help="Folder for results.json and report.html.",
+    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=Path("parity-report"),
+    show_default=True, help="Folder for results.json and report.html.",
 )  # fmt: skip
 @click.option("--case", "patterns", multiple=True, metavar="ID", help="A case, or a glob of cases; may be repeated.")
 @click.option("--backend", "names", multiple=True, metavar="NAME", help="Only these; may be repeated.")
