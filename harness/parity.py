@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import weight_mapping as wm
+from harness import likely
 from harness.bounds import ACTIVATIONS, DELTA, DRAWS, LAMBDA
 from harness.compare import UNIT, Limit, Named, agreement, difference
-from harness.results import HOLDS, Agreement, Case
+from harness.results import FAILS, HOLDS, Agreement, Case
 from weight_mapping.errors import PortingError, Unsupported
 from weight_mapping.weights import Portable, fingerprint
 
@@ -77,13 +78,17 @@ def compare(
         for check, names in parts.items()
     )  # fmt: skip
     case = Case(
-        id=id, title=f"{keras_side.name} and {type(torch_module).__name__}", group="pytest",
+        id=id, title=id, group="pytest",
         spec={"keras": keras_side.name, "torch": type(torch_module).__name__, "inputs": [list(a.shape) for a in inputs],
               "states": [list(a.shape) for a in starts]},
         fingerprint=" ".join(fingerprint(a)[:16] for a in (*inputs, *starts)), repeat=repeat, agreements=agreements,
         seconds=time.perf_counter() - started,
     )  # fmt: skip
-    return Comparison(case=case, expected=expected, actual=actual)
+    known = keras_side.known() if case.verdict == FAILS else None
+    mistakes = (
+        likely.likely(known, inputs, starts, [a for n, a in actual.items() if _of(n, "outputs")]) if known else ()
+    )
+    return Comparison(case=case, expected=expected, actual=actual, likely=mistakes)
 
 
 def limits(module: Any, run: Any, arrays: Arrays, gradients: bool) -> dict[str, Limit]:
@@ -116,7 +121,7 @@ def limits(module: Any, run: Any, arrays: Arrays, gradients: bool) -> dict[str, 
 
 def message(found: Comparison) -> str:
     """A failed comparison in words: what, where, actual, expected, the bound and its reason, how to repeat it."""
-    lines = [f"{found.case.title} disagree"]
+    lines = [f"{found.case.spec['keras']} and {found.case.spec['torch']} disagree"]
     for failed in found.failures:
         lines += [f"  {failed.check}: {failed.verdict}", f"    where     {failed.where}"]
         name = next((n for n in found.expected if failed.where.startswith(f"{n},")), None)
@@ -133,6 +138,10 @@ def message(found: Comparison) -> str:
 class _Keras:
     name: str
     model: Any
+    package: str
+
+    def known(self) -> likely.Known | None:
+        return likely.of_keras(self.model, self.package)
 
     def run(self, inputs: Arrays, states: Arrays, cotangents: Arrays | None) -> tuple[Arrays, list[Any]]:
         from harness.backends import live_keras
@@ -144,6 +153,9 @@ class _Keras:
 class _Oracle:
     name: str
     portable: Portable
+
+    def known(self) -> likely.Known | None:
+        return likely.of_portable(self.portable)
 
     def run(self, inputs: Arrays, _states: Arrays, _cotangents: Arrays | None) -> tuple[Arrays, list[Any]]:
         found = wm.oracle.run(self.portable, *inputs)
@@ -162,7 +174,7 @@ def _reference(model: Any, gradients: bool, states: Arrays) -> _Keras | _Oracle:
     owners = {kind.__module__.split(".")[0] for kind in type(model).__mro__}
     for package, title in (("tf_keras", "Keras 2"), ("keras", "Keras 3")):
         if package in owners:
-            return _Keras(f"{title} {type(model).__name__} {model.name}", model)
+            return _Keras(f"{title} {type(model).__name__} {model.name}", model, package)
     raise PortingError(
         f"the Keras side is a {type(model).__name__}",
         expected="a model or layer of keras or tf_keras, a saved file's path, or a Portable",
