@@ -1,0 +1,104 @@
+"""`lstm-parity bench` and `doctor` as their users call them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import bench, cli, stopwatch
+from harness.results import Timing, from_json, to_json
+
+SMALL = ("bench", "--shape", "2,7,5,3", "--rounds", "6", "--task", "forward")
+NATIVE = ("--implementation", "torch nn.LSTM")
+
+
+@pytest.fixture(autouse=True)
+def _short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopwatch, "SHORTEST", 0.0)
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(list(arguments))
+    return int(ended.value.code or 0)
+
+
+def test_tables_with_ratios_to_the_first(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*SMALL, *NATIVE, "--implementation", "torch KerasLSTM") == 0
+    out = capsys.readouterr().out
+    assert "forward, batch 2, time 7, input 5, units 3, cpu; ratios are to torch nn.LSTM" in out
+    assert " ms (" in out
+    assert "times as" in out or "not significant" in out
+
+
+def test_results_and_page_in_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*SMALL, *NATIVE, "-o", str(tmp_path / "out"), "--json") == 0
+    results = from_json(capsys.readouterr().out)
+    assert results == from_json((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
+    assert results.kind == "bench"
+    assert [len(t.seconds) for t in results.timings if t.device == "cpu"] == [6]
+    assert "torch nn.LSTM" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("factor", "words"), [(100.0, "times as fast"), (0.01, "times as long")])
+def test_against_an_earlier_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], factor: float, words: str) -> None:
+    old = tmp_path / "old.json"
+    assert run(*SMALL, *NATIVE, "--rounds", "8", "--json") == 0
+    results = from_json(capsys.readouterr().out)
+    slower = [replace(t, seconds=tuple(s * factor for s in t.seconds)) for t in results.timings]
+    old.write_text(to_json(replace(results, timings=tuple(slower))), encoding="utf-8")
+    assert run(*SMALL, *NATIVE, "--rounds", "8", "--compare", str(old)) == 0
+    told = capsys.readouterr().out.partition("Against the earlier run")[2]
+    assert words in told
+    assert "ran elsewhere" not in told
+    old.write_text(to_json(replace(results, environment={**results.environment, "python": "2.7"})), encoding="utf-8")
+    assert run(*SMALL, *NATIVE, "--compare", str(old)) == 0
+    assert "ran elsewhere: python differ" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"schema": 1}', '{"schema": 99}', "\x00"])
+def test_what_is_no_earlier_run_is_one_clear_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    old = tmp_path / "old.json"
+    old.write_text(text, encoding="utf-8")
+    assert run(*SMALL, *NATIVE, "--compare", str(old)) == 3
+    assert "old.json: these are no results to compare with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shape", ["1,2,3", "1,2,3,0", "a,b,c,d", "1,2,3,-4", ""])
+def test_a_bad_shape_is_a_usage_error(capsys: pytest.CaptureFixture[str], shape: str) -> None:
+    assert run("bench", "--shape", shape) == 4
+    assert "four whole numbers" in capsys.readouterr().err
+
+
+def test_an_unknown_implementation_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("bench", "--implementation", "jax") == 2
+    assert "there is no implementation 'jax'" in capsys.readouterr().err
+
+
+def test_a_wrong_answer_turns_the_command_red(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def wrong(*_: Any, **__: Any) -> tuple[Timing, ...]:
+        return (
+            Timing(implementation="x", task="forward", device="cpu", shape=(1, 2, 3, 4), seconds=(1.0,), agrees=False),
+        )
+
+    monkeypatch.setattr(bench, "run", wrong)
+    assert run("bench") == 1
+    assert "WRONG ANSWER" in capsys.readouterr().out
+
+
+def test_doctor_tells_all_and_is_content(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("doctor", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["clashes"] == {}
+    assert found["installed"]["numpy"]
+    assert found["measured"]["cpu"].keys() == {row.name for row in bench.IMPLEMENTATIONS}
+    assert run("doctor") == 0
+    assert "No clash of names" in capsys.readouterr().out
