@@ -134,7 +134,7 @@ def _array(name: str, shape: Shape, by_gate: Shape, meaning: str) -> dict[str, A
 
 def _pytorch(cell: Cell, gates: int, units: int, inputs: int) -> dict[str, Any]:
     """The same cell in PyTorch: rows for columns, and always two biases."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": "weight_ih_l0", "shape": [gates * units, inputs], "source": "kernel, transposed"},
         {"name": "weight_hh_l0", "shape": [gates * units, units], "source": "recurrent_kernel, transposed"},
     ]

@@ -7,12 +7,12 @@ Schema history
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
+
+from weight_mapping.files.atomic import replacing
 
 SCHEMA = 1
 HOLDS, FAILS, NOT_MEASURED, CHAOTIC = "holds", "fails", "not measured", "chaotic"
@@ -160,7 +160,9 @@ def from_json(text: str) -> Results:
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         found = data.get("schema") if isinstance(data, dict) else type(data).__name__
         raise ValueError(f"not results of schema {SCHEMA}: found {found!r}")
-    data["cases"] = [_record(Case, {**c, "agreements": [_record(Agreement, a) for a in c["agreements"]]}) for c in data["cases"]]
+    data["cases"] = [
+        _record(Case, {**c, "agreements": [_record(Agreement, a) for a in c["agreements"]]}) for c in data["cases"]
+    ]
     data["mutants"] = [_record(Mutant, m) for m in data["mutants"]]
     data["timings"] = [_record(Timing, t) for t in data["timings"]]
     return _record(Results, data)
@@ -175,15 +177,7 @@ def _record(kind: type[Any], data: Mapping[str, Any]) -> Any:
 
 
 def write_text(path: Path, text: str) -> None:
-    """The old file or the new one, never half: a temporary file beside it, fsync, rename."""
+    """The old file or the new one, never half. A lone surrogate of a file's name is spelled out."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -15,6 +15,7 @@ from weight_mapping.keras_config import Parsed, parse
 from weight_mapping.spec import Custom, Leaf, with_leaves
 from weight_mapping.spec import Path as LeafPath
 from weight_mapping.weights import LeafWeights, Portable, Source
+from weight_mapping.widths import with_input_shapes
 
 
 def load(
@@ -70,7 +71,8 @@ def bind(parsed: Parsed, archive: Archive, *, keep_optimizer: bool = False) -> P
         origins=origins,
         optimizer=_optimizer(archive) if keep_optimizer else None,
     )
-    return Portable(spec=with_leaves(parsed.spec, settled), weights=weights, source=source)
+    spec = with_input_shapes(with_leaves(parsed.spec, settled), weights)
+    return Portable(spec=spec, weights=weights, source=source)
 
 
 def _optimizer(archive: Archive) -> Mapping[str, Any]:

@@ -23,7 +23,6 @@ from weight_mapping.spec import (
     Bidirectional,
     Cell,
     ConvCell,
-    Custom,
     Layer,
     Leaf,
     ModelSpec,
@@ -118,9 +117,6 @@ def _time_major(layer: Layer) -> bool:
 
 def _written(portable: Portable, target: Era) -> tuple[dict[str, Any], Parsed, list[Expectation]]:
     """The configuration, read again as the loader would: what it does not state as it is can't be written."""
-    custom = next((leaf for _, leaf in leaves(portable.spec) if isinstance(leaf, Custom)), None)
-    if custom is not None:
-        raise Unrepresentable(f"the layer {custom.class_name} is its author's", class_name=custom.class_name)
     config = write_model(portable.spec, target)
     if (portable.source.keras_version or "").startswith(str(target.generation)) and portable.source.config:
         config = with_riders(config, portable.source.config)

@@ -8,9 +8,10 @@ from typing import Any
 
 from weight_mapping.errors import DamagedFile
 from weight_mapping.keras_config.era import Era, era
-from weight_mapping.keras_config.layers import Stored, write_layer
-from weight_mapping.keras_config.models import read_model, write_model
+from weight_mapping.keras_config.layers import Stored
+from weight_mapping.keras_config.models import read_model
 from weight_mapping.keras_config.words import Reading
+from weight_mapping.keras_config.writing import write_layer, write_model
 from weight_mapping.spec import ModelSpec, Path
 
 __all__ = ["Era", "Parsed", "Stored", "era", "parse", "write_layer", "write_model"]

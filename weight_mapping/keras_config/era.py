@@ -28,6 +28,11 @@ class Era:
         """The version as its files state it."""
         return ".".join(map(str, self.version))
 
+    def stored(self, class_name: str, config: Mapping[str, Any], module: str = "keras.layers") -> dict[str, Any]:
+        """An object as this Keras stores it; from 2.12 on with the module that it is looked up in."""
+        told = {"module": module, "registered_name": None} if self.version >= (2, 12) else {}
+        return {**told, "class_name": class_name, "config": dict(config)}
+
     @property
     def theano(self) -> bool:
         return self.backend == "theano"

@@ -8,11 +8,10 @@ from typing import Any
 
 from weight_mapping.errors import DamagedFile, Unsupported, shown
 from weight_mapping.keras_config import plain_layers, recurrent
-from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.keys import renamed
 from weight_mapping.keras_config.words import Reading
 from weight_mapping.plain import plain
-from weight_mapping.spec import Custom, Layer, ModelSpec, Path, Recurrent, TimeDistributed
+from weight_mapping.spec import Custom, Layer, Path, Recurrent, TimeDistributed
 
 MODELS = ("Sequential", "Functional", "Model", "Graph")
 _WRAPPERS = ("Bidirectional", "TimeDistributed")
@@ -125,27 +124,3 @@ def read_merge(config: Mapping[str, Any], where: str) -> Layer:
         axes = tuple(a[0] if isinstance(a, list) else a for a in axes) if isinstance(axes, list) else axes
         return plain("dot", axes=axes, normalize=mode == "cos")
     raise Unsupported(f"Merge with mode {shown(mode)}", where=where, class_name="Merge")
-
-
-def write_layer(name: str, layer: Layer, target: Era) -> dict[str, Any]:
-    """The stored object of one layer in the words of the `target`, without its place in the graph."""
-    from weight_mapping.keras_config.models import write_model
-
-    match layer:
-        case ModelSpec():
-            return write_model(layer, target, name)
-        case Recurrent():
-            class_name, config = recurrent.write(layer, target, name)
-        case TimeDistributed():
-            class_name, config = "TimeDistributed", {"layer": write_layer(f"{name}_inner", layer.layer, target)}
-        case Custom():
-            raise Unsupported(
-                f"the layer {shown(layer.class_name)} is its author's", where=name, class_name=layer.class_name
-            )
-        case _ if type(layer).__name__ == "Bidirectional":
-            class_name, config = "Bidirectional", recurrent.write_bidirectional(layer, target, name)  # type: ignore[arg-type]
-        case _:
-            class_name, config = plain_layers.write(layer, target, name)  # type: ignore[arg-type]
-    dtype = {"dtype": "float32"}
-    written = {"class_name": class_name, "config": {"name": name, "trainable": True, **dtype, **config}}
-    return {"module": "keras.layers", "registered_name": None, **written} if target.generation >= 3 else written

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from weight_mapping.errors import DamagedFile, PortingError, Unsupported, shown
-from weight_mapping.keras_config.calls import Called, check_keywords, read_calls, write_call
-from weight_mapping.keras_config.era import Era
-from weight_mapping.keras_config.layers import MODELS, Stored, described, name_of, read_layer, read_merge, write_layer
-from weight_mapping.keras_config.operations import operation_node, write_operation
+from weight_mapping.errors import DamagedFile, Unsupported, shown
+from weight_mapping.keras_config.calls import Called, check_keywords, read_calls
+from weight_mapping.keras_config.layers import MODELS, Stored, described, name_of, read_layer, read_merge
+from weight_mapping.keras_config.operations import operation_node
 from weight_mapping.keras_config.words import Reading
 from weight_mapping.spec import (
     Bidirectional,
@@ -18,7 +17,6 @@ from weight_mapping.spec import (
     Layer,
     ModelSpec,
     Node,
-    Operation,
     Path,
     Plain,
     Recurrent,
@@ -268,60 +266,3 @@ def _batch_shape(value: Any, model: Mapping[str, Any]) -> tuple[int | None, ...]
 def _dtype(config: Mapping[str, Any]) -> str:
     value = config.get("dtype")
     return value if isinstance(value, str) else "float32"
-
-
-def write_model(spec: ModelSpec, target: Era, name: str | None = None) -> dict[str, Any]:
-    """The stored object of a model in the words of the `target`."""
-    outer = {"module": "keras", "registered_name": None} if target.generation >= 3 else {}
-    shape_key = "batch_shape" if target.generation >= 3 else "batch_input_shape"
-    if spec.sequential and len(spec.inputs) == 1:
-        layers = [write_layer(n, layer, target) for n, layer in spec.layers.items()]
-        if spec.inputs[0].shape is not None:
-            layers = [_input_layer(spec.inputs[0], target, shape_key), *layers]
-        return {
-            **outer,
-            "class_name": "Sequential",
-            "config": {"name": name or spec.name, "trainable": True, "layers": layers},
-        }
-    listed: dict[str, dict[str, Any]] = {}
-    for one in spec.inputs:
-        if one.shape is None:
-            raise PortingError(
-                "an input of unknown shape", where=one.name, way_out="Give the input a shape, or save as .safetensors."
-            )
-        listed[one.name] = {**_input_layer(one, target, shape_key), "name": one.name, "inbound_nodes": []}
-    index: dict[str, tuple[str, int]] = {one.name: (one.name, 0) for one in spec.inputs}
-    for node in spec.nodes:
-        layer = spec.layers[node.layer]
-        if node.layer not in listed:
-            written = (
-                write_operation(node.name, layer)
-                if isinstance(layer, Operation)
-                else write_layer(node.layer, layer, target)
-            )
-            listed[node.layer] = {**written, "name": node.layer, "inbound_nodes": []}
-        calls = listed[node.layer]["inbound_nodes"]
-        base = _first_call(layer, target)
-        index[node.name] = (node.layer, len(calls) + base)
-        calls.append(write_call(node, layer, index, target))
-    ends = {
-        "input_layers": [[one.name, 0, 0] for one in spec.inputs],
-        "output_layers": [[*index[ref.node], ref.output] for ref in spec.outputs],
-    }
-    config = {"name": name or spec.name, "trainable": True, "layers": list(listed.values()), **ends}
-    if target.generation >= 3:
-        outer = {"module": "keras.src.models.functional", "registered_name": "Functional"}
-    return {**outer, "class_name": "Functional", "config": config}
-
-
-def _first_call(layer: Layer, target: Era) -> int:
-    """A nested functional model counts the node that made it, so its first call is 1; tf_keras' Sequential likewise."""
-    if not isinstance(layer, ModelSpec):
-        return 0
-    return int(not layer.sequential or (target.generation < 3 and layer.inputs[0].shape is not None))
-
-
-def _input_layer(one: Input, target: Era, shape_key: str) -> dict[str, Any]:
-    config = {"name": one.name, shape_key: list(one.shape or ()), "dtype": one.dtype, "sparse": False}
-    written = {"class_name": "InputLayer", "config": config if target.generation >= 3 else {**config, "ragged": False}}
-    return {"module": "keras.layers", "registered_name": None, **written} if target.generation >= 3 else written

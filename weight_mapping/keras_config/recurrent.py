@@ -208,14 +208,11 @@ def write(layer: Recurrent, target: Era, where: str) -> tuple[str, dict[str, Any
         run["time_major"] = True
     if len(layer.cells) > 1:
         cells = [write_cell(cell, target, f"{where}.{n}") for n, cell in enumerate(layer.cells)]
-        stack: list[dict[str, Any]] = [
-            {"class_name": f"{name}Cell", "config": {"name": f"{name.lower()}_cell_{n}", **config}}
+        stack = [
+            target.stored(f"{name}Cell", {"name": f"{name.lower()}_cell_{n}", **config})
             for n, (name, config) in enumerate(cells)
         ]
-        if target.generation >= 3:
-            stack = [{"module": "keras.layers", "registered_name": None, **cell} for cell in stack]
-        outer: dict[str, Any] = {"module": "keras.layers", "registered_name": None} if target.generation >= 3 else {}
-        stacked = {**outer, "class_name": "StackedRNNCells", "config": {"name": "stacked_rnn_cells", "cells": stack}}
+        stacked = target.stored("StackedRNNCells", {"name": "stacked_rnn_cells", "cells": stack})
         return "RNN", {**run, "cell": stacked}
     class_name, config = write_cell(layer.cells[0], target, where)
     return class_name, {**run, **config}
@@ -257,12 +254,11 @@ def write_cell(cell: Cell | ConvCell, target: Era, where: str) -> tuple[str, dic
 
 def write_bidirectional(layer: Bidirectional, target: Era, where: str) -> dict[str, Any]:
     """A Bidirectional's configuration, both directions written out."""
-    outer = {"module": "keras.layers", "registered_name": None} if target.generation >= 3 else {}
     both = {}
     for key, direction in (("layer", layer.forward), ("backward_layer", layer.backward)):
         class_name, config = write(direction, target, f"{where}.{key}")
         name = f"{'forward' if key == 'layer' else 'backward'}_{class_name.lower()}"
-        both[key] = {**outer, "class_name": class_name, "config": {"name": name, "trainable": True, **config}}
+        both[key] = target.stored(class_name, {"name": name, "trainable": True, **config})
     return {"merge_mode": None if layer.merge == "none" else layer.merge, **both}
 
 

@@ -1,0 +1,57 @@
+"""Inputs on which a mistake in a whole model must show: random, ids within each vocabulary, some steps masked."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from weight_mapping.masks import reachable
+from weight_mapping.spec import Input, ModelSpec, Plain
+from weight_mapping.weights import Array
+
+BATCH, TIME, SIDE = 3, 12, 8
+"""The sizes of axes that the model leaves open: batch, time (the first open one behind it), any other."""
+
+
+def probe(spec: ModelSpec, seed: int = 0, *, batch: int = BATCH) -> list[Array]:
+    """One float32 array an input, of a shape that the model takes. Where a mask can arise, the last steps of the second
+    row and a step within the third are masked (id 0, or the features that Masking looks for)."""
+    rng = np.random.default_rng(seed)
+    return [_drawn(spec, one, rng, batch) for one in spec.inputs]
+
+
+def _drawn(spec: ModelSpec, one: Input, rng: np.random.Generator, batch: int) -> Array:
+    shape = _sizes(one, batch)
+    vocabulary, blank = _vocabulary(spec, one.name), _blank(spec, one.name)
+    if vocabulary is not None:
+        x = rng.integers(1 if vocabulary > 1 else 0, vocabulary, shape).astype(np.float32)
+    else:
+        x = rng.standard_normal(shape).astype(np.float32)
+    if blank is not None and x.ndim > 1 and x.shape[1] > 3 and len(x) > 2 and reachable(spec):
+        x[1, -3:], x[2, 1] = blank, blank
+    return x
+
+
+def _sizes(one: Input, batch: int) -> tuple[int, ...]:
+    shape = one.shape or (None, None, None)
+    opened = [n for n, size in enumerate(shape) if size is None and n > 0]
+    sizes = [size if size is not None else TIME if n == opened[0] else SIDE for n, size in enumerate(shape) if n > 0]
+    return (shape[0] or batch, *sizes)
+
+
+def _consumers(spec: ModelSpec, name: str) -> list[Plain]:
+    layers = [spec.layers[n.layer] for n in spec.nodes if any(ref.node == name for ref in n.inputs)]
+    return [layer for layer in layers if isinstance(layer, Plain)]
+
+
+def _vocabulary(spec: ModelSpec, name: str) -> int | None:
+    sizes = [layer.options["input_dim"] for layer in _consumers(spec, name) if layer.kind == "embedding"]
+    return min(sizes) if sizes else None
+
+
+def _blank(spec: ModelSpec, name: str) -> float | None:
+    for layer in _consumers(spec, name):
+        if layer.kind == "masking":
+            return float(layer.options["mask_value"])
+        if layer.kind == "embedding" and layer.options["mask_zero"]:
+            return 0.0
+    return None
