@@ -127,11 +127,8 @@ def _d_hard_sigmoid(x: Array, xp: Any, slope: float) -> Array:
 
 
 def _relu(x: Array, xp: Any, max_value: float | None, negative_slope: float, threshold: float) -> Array:
-    y = (
-        xp.where(x >= threshold, x, negative_slope * (x - threshold))
-        if threshold or negative_slope
-        else xp.clip(x, 0, None)
-    )
+    below = negative_slope * (x - threshold) if negative_slope else xp.zeros_like(x)  # 0 times -inf is no number
+    y = xp.where(x > threshold, x, below)
     return y if max_value is None else xp.where(y > max_value, max_value * xp.ones_like(y), y)
 
 
