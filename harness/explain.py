@@ -1,4 +1,4 @@
-"""What `units` configures: a layer's shapes, counts and equations as plain data, for the terminal and the page alike."""
+"""What `units` configures: a layer's shapes, counts and equations as plain data, for the terminal and the page."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from harness import scalar_copies
 from weight_mapping.spec import (
     Bidirectional,
     Cell,
+    Kind,
     Layer,
     ModelSpec,
     Path,
@@ -35,10 +36,11 @@ _UPDATE = {
 Shape = list[int]
 
 
-def usual(kind: str, units: int, input_size: int) -> Cell:
+def usual(kind: Kind, units: int, input_size: int) -> Cell:
     """The cell that Keras builds by default today: a GRU has reset_after and so two biases."""
-    bias = "split" if kind == "gru" else "single"
-    return Cell(kind=kind, units=units, input_size=input_size, bias=bias, reset_after=kind == "gru")  # type: ignore[arg-type]
+    if kind == "gru":
+        return Cell(kind=kind, units=units, input_size=input_size, bias="split", reset_after=True)
+    return Cell(kind=kind, units=units, input_size=input_size)
 
 
 def explain(cell: Cell, *, batch: int, time: int, layer: Recurrent | None = None, name: str = "") -> dict[str, Any]:
@@ -91,7 +93,7 @@ def _answer(cell: Cell, time: int) -> list[str]:
         f"units={n} is a width: {whole} and each gate are vectors of {n} numbers, all of one width, for each sample.",
         f"It is not the number of time steps: one cell, with one set of weights, is applied to all {time} steps.",
         f"It is not tied to the input: {cell.input_size or 1} features come in, {n} numbers come out.",
-        f"It is not a number of separate cells: each of the {n} units sees the past of all {n} through recurrent_kernel.",
+        f"It is not a number of separate cells: each of the {n} units sees the past of all through recurrent_kernel.",
     ]
 
 

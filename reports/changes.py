@@ -17,7 +17,7 @@ _FACTOR = 4.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One difference: what it is about, in which of the page's parts, before and after. `worse`: a reader should look."""
+    """One difference: of which kind, what it is about, before and after. `worse`: a reader should look."""
 
     part: str
     what: str

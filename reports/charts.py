@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
+from harness.intervals import Interval
 from harness.results import Results, Timing
 from reports.matrix import Column, columns, judged, layout
 from reports.svg import COLOURS, SETTINGS, inline, new_figure, slot
 from reports.text import duration, figure, shown
-from reports.timings import Row, panels
+from reports.timings import Shape, panels
 
+Marks = tuple[Shape, list[tuple[str, Interval]]]
 _ROWS = 40
 """More rows than these are no drawing any more; the table has them all."""
 
@@ -56,7 +58,7 @@ def margins(results: Results) -> Markup | None:
         low, high = min(v[0] for _, v in kept), max(v[-1] for _, v in kept)
         axes.set_xscale("log")
         axes.set_xlim(min(low, 0.1) / 2, max(high, 1) * 2)
-        _rows(axes, len(kept), top=-1.4)
+        _rows(axes, range(len(kept)), bottom=len(kept), top=-1.4)
         _log_ticks(axes, lambda value: figure(value, 1))
         axes.set_xlabel("error / bound")
     label = "Error over bound for each check. " + "; ".join(
@@ -70,63 +72,57 @@ def benchmarks(timings: Sequence[Timing]) -> list[tuple[str, str, Markup]]:
     colours = {name: n % 8 for n, name in enumerate(dict.fromkeys(t.implementation for t in timings))}
     drawn = []
     for n, ((device, task), shapes) in enumerate(panels(timings)):
-        rows = [(shape, [row for row in members if row.time]) for shape, members in shapes]
-        rows = [(shape, members) for shape, members in rows if members]
-        if rows and sum(1 + len(members) for _, members in rows) <= 3 * _ROWS:
-            drawn.append((device, task, _benchmark(f"bench{n}", f"{task} on {device}", rows, colours)))
+        marks = [
+            (shape, [(row.timing.implementation, row.time) for row in rows if row.time])
+            for shape, rows in shapes
+            if any(row.time for row in rows)
+        ]
+        if marks and sum(len(rows) for _, rows in marks) <= 2 * _ROWS:
+            drawn.append((device, task, _benchmark(f"bench{n}", f"{task} on {device}", marks, colours)))
     return drawn
 
 
-def _benchmark(
-    name: str, title: str, shapes: Sequence[tuple[tuple[int, ...], Sequence[Row]]], colours: dict[str, int]
-) -> Markup:
+def _benchmark(name: str, title: str, shapes: Sequence[Marks], colours: Mapping[str, int]) -> Markup:
+    height = 0.62 + 0.25 * sum(1.6 + len(marks) for _, marks in shapes)
+    places: list[float] = []
     words: list[str] = []
-    labels: list[tuple[float, str]] = []
     y = 0.0
-    height = 0.62 + 0.25 * sum(1.6 + len(members) for _, members in shapes)
     with mpl.rc_context(SETTINGS):
         drawing = new_figure(10, height)
         axes = drawing.add_axes((0.24, 0.55 / height, 0.68, 1 - 0.6 / height))
-        for shape, members in shapes:
+        beside = {"textcoords": "offset points", "va": "center"}
+        for shape, marks in shapes:
+            sizes = " × ".join(map(str, shape))
             axes.annotate(
-                " × ".join(map(str, shape)), (0, y), xycoords=("axes fraction", "data"), xytext=(-8, 0), fontweight="bold",
-                textcoords="offset points", ha="right", va="center",
-            )  # fmt: skip
-            for row in members:
-                if row.time is None:
-                    continue
+                sizes, (0, y), (-8, 0), xycoords=("axes fraction", "data"), ha="right", fontweight="bold", **beside
+            )
+            for implementation, time in marks:
                 y += 1
-                colour = COLOURS[f"s{colours[row.timing.implementation]}"]
-                axes.plot(
-                    [row.time.low, row.time.high], [y, y], color=colour, linewidth=5, solid_capstyle="butt", alpha=0.45
-                )
-                axes.plot([row.time.median], [y], "o", color=colour, markersize=6)
-                axes.annotate(
-                    duration(row.time.median), (row.time.high, y), xytext=(7, 0), textcoords="offset points", va="center", fontsize=10,
-                    color=COLOURS["muted"],
-                )  # fmt: skip
-                labels.append((y, slot(len(words))))
-                words.append(shown(row.timing.implementation, 30))
+                colour = COLOURS[f"s{colours[implementation]}"]
+                axes.plot([time.low, time.high], [y, y], color=colour, linewidth=5, solid_capstyle="butt", alpha=0.45)
+                axes.plot([time.median], [y], "o", color=colour, markersize=6)
+                axes.annotate(duration(time.median), (time.high, y), (7, 0), color=COLOURS["muted"], **beside)
+                places.append(y)
+                words.append(shown(implementation, 30))
             y += 1.6
-        values = [v for _, members in shapes for row in members if row.time for v in (row.time.low, row.time.high)]
+        times = [time for _, marks in shapes for _, time in marks]
         axes.set_xscale("log")
-        axes.set_xlim(min(values) / 1.5, max(values) * 2)
-        _rows(axes, int(y), top=-0.8)
-        axes.set_yticks([p for p, _ in labels], [text for _, text in labels])
-        _log_ticks(axes, duration)
+        axes.set_xlim(min(t.low for t in times) / 1.5, max(t.high for t in times) * 2)
+        _rows(axes, places, bottom=y, top=-0.8)
+        _log_ticks(axes, lambda value: duration(value, 1))
         axes.set_xlabel("time a call, median and 95 % interval")
     said = "; ".join(
         f"{'×'.join(map(str, shape))}: "
-        + ", ".join(f"{shown(r.timing.implementation, 30)} {duration(r.time.median)}" for r in members if r.time)
-        for shape, members in shapes
+        + ", ".join(f"{shown(name, 30)} {duration(time.median)}" for name, time in marks)
+        for shape, marks in shapes
     )
     return inline(drawing, f"{shown(title, 60)}. {said}", name, words)
 
 
-def _rows(axes: Axes, number: int, top: float) -> None:
-    """A row a line, the first at the top, named by slots."""
-    axes.set_ylim(number - 0.4, top)
-    axes.set_yticks(range(number), [slot(n) for n in range(number)])
+def _rows(axes: Axes, places: Sequence[float], *, bottom: float, top: float) -> None:
+    """Named rows from the top down; the names are slots."""
+    axes.set_ylim(bottom - 0.4, top)
+    axes.set_yticks(places, [slot(n) for n in range(len(places))])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -33,7 +34,8 @@ def panels(title: str, parts: Mapping[str, Series], backends: Sequence[str]) -> 
         )
         drawn += Markup().join(Markup('<path class="s{}" d="{}"/>').format(*line) for line in lines)
     return Markup(
-        '<figure><figcaption>{}</figcaption><svg class="curve" width="{w}" viewBox="0 0 {w} {h}" role="img" aria-label="{}">'
+        "<figure><figcaption>{}</figcaption>"
+        '<svg class="curve" width="{w}" viewBox="0 0 {w} {h}" role="img" aria-label="{}">'
         '<text class="e" x="32" y="20">{}</text><text class="e" x="32" y="74">{}</text>{}'
         '<text x="{}" y="84">1</text><text class="e" x="{}" y="84">step {}</text></svg></figure>'
     ).format(
@@ -46,7 +48,7 @@ def shorten(values: Sequence[float]) -> list[float]:
     if len(values) <= _POINTS:
         return list(values)
     edges = [n * len(values) // _POINTS for n in range(_POINTS + 1)]
-    return [greatest(values[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    return [greatest(values[a:b]) for a, b in pairwise(edges)]
 
 
 def spread(series: Series) -> str:

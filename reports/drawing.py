@@ -15,6 +15,7 @@ from reports.svg import COLOURS, SETTINGS, inline, new_figure
 
 _THIN, _GAP = 0.2, 0.42
 _SHOWN_STEPS = 5
+_START, _PITCH = 1.8, 1.75
 
 
 def step(layer: Mapping[str, Any], name: str) -> Markup:
@@ -41,7 +42,7 @@ def step(layer: Mapping[str, Any], name: str) -> Markup:
             ("x", inputs, tall, layer["arrays"][0]),
             ("h", units, wide, layer["arrays"][1]),
         ):
-            _block(axes, left - 0.5 - above, y + above / 2 - _THIN / 2, above, _THIN, "q3", f"{letter} ({size})")
+            _block(axes, left - 0.5 - above, y + above / 2 - _THIN / 2, above, _THIN, "muted", f"{letter} ({size})")
             _text(axes, left - 0.25, y + above / 2, "×", "muted")
             _blocks(axes, left, y, wide, above, gates, "WU"[letter == "h"])
             _text(
@@ -61,7 +62,7 @@ def step(layer: Mapping[str, Any], name: str) -> Markup:
             y += above + 0.25
         for part in range(rows):
             _text(axes, left - 0.25, y + _THIN / 2, "+", "muted")
-            _blocks(axes, left, y, wide, _THIN, gates, "")
+            _blocks(axes, left, y, wide, _THIN, gates, "bv"[part])
             label = f"bias {_shape(biases[0]['shape'])}" if not part else "its second row"
             _text(axes, left + len(gates) * wide + 0.15, y + _THIN / 2, label, align="left")
             y += 0.3
@@ -75,7 +76,7 @@ def step(layer: Mapping[str, Any], name: str) -> Markup:
         states = [s["name"].removeprefix("state ") for s in layer["steps"] if s["name"].startswith("state ")]
         start = left + len(gates) * wide / 2 - len(states) * (wide + 0.1) / 2
         for n, state in enumerate(reversed(states)):
-            _block(axes, start + n * (wide + 0.1), y + 0.5, wide, 0.34, "q3", f"{state} ({units})")
+            _block(axes, start + n * (wide + 0.1), y + 0.5, wide, 0.34, "muted", f"{state} ({units})")
         _text(axes, start + len(states) * (wide + 0.1) + 0.1, y + 0.67, "to the next step", "muted", align="left")
     label = f"One step of {layer['call']}: " + "; ".join(f"{a['name']} {_shape(a['shape'])}" for a in layer["arrays"])
     return inline(drawing, label, name)
@@ -85,26 +86,28 @@ def over_time(layer: Mapping[str, Any], name: str) -> Markup:
     """The same cell at every step, what passes between the steps, and which outputs are kept."""
     time, units, batch = layer["time"], layer["units"], layer["batch"]
     steps: Sequence[int | None] = [*range(1, time + 1)] if time <= _SHOWN_STEPS else [1, 2, 3, None, time]
-    width, height = 1.6 + 1.75 * len(steps) + 1.1, 2.7
+    width, height = _START + _PITCH * len(steps) + 1.1, 2.7
     passed = f"h ({units})" + (f", c ({units})" if layer["kind"] == "lstm" else "")
     with mpl.rc_context(SETTINGS):
         drawing = new_figure(width, height)
         axes = _canvas(drawing.add_axes((0, 0, 1, 1)), width, height)
         for n, at in enumerate(steps):
-            x = 1.6 + 1.75 * n
+            x = _START + _PITCH * n
             if at is None:
                 _text(axes, x + 0.5, 1.3, "…")
             else:
-                _block(axes, x, 1.05, 1.0, 0.5, "q3", "the cell")
+                _block(axes, x, 1.05, 1.0, 0.5, "muted", "the cell")
                 _arrow(axes, x + 0.5, 2.1, x + 0.5, 1.62)
                 _text(axes, x + 0.5, 2.25, f"x at {at} ({layer['input_size']})")
                 _arrow(axes, x + 0.5, 0.98, x + 0.5, 0.55)
                 _text(axes, x + 0.5, 0.4, f"h at {at}", "s0" if at == time else "muted")
             _arrow(axes, x - 0.68, 1.3, x - 0.07, 1.3)
-        _text(axes, 0.45, 1.3, "zeros, or the\ninitial state", "muted")
-        _text(axes, 1.6 + 1.75 * len(steps) - 0.6, 1.3, f"{passed}", "muted", align="left")
-        _text(axes, 1.6, 0.12, f"return_sequences=True: every h, {_shape([batch, time, units])}", "muted", align="left")
-        end = 1.6 + 1.75 * len(steps) - 0.75
+        _text(axes, _START - 0.75, 1.3, "zeros, or the\ninitial state", "muted", align="right")
+        _text(axes, _START + _PITCH * len(steps) - 0.6, 1.3, f"{passed}", "muted", align="left")
+        _text(
+            axes, _START, 0.12, f"return_sequences=True: every h, {_shape([batch, time, units])}", "muted", align="left"
+        )
+        end = _START + _PITCH * len(steps) - 0.75
         _text(axes, end, 0.12, f"False: the last, {_shape([batch, units])}", "s0", align="right")
     return inline(drawing, f"{layer['call']}: one cell applied to {time} steps, handing on {passed}", name)
 
@@ -122,7 +125,7 @@ def _canvas(axes: Axes, width: float, height: float) -> Axes:
 
 def _blocks(axes: Axes, x: float, y: float, width: float, height: float, gates: Sequence[str], word: str) -> None:
     for n, gate in enumerate(gates):
-        _block(axes, x + n * width, y, width, height, f"s{n}", f"{word}_{gate}" if word else f"b_{gate}")
+        _block(axes, x + n * width, y, width, height, f"s{n}", f"{word}_{gate}")
 
 
 def _block(axes: Axes, x: float, y: float, width: float, height: float, colour: str, text: str) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from harness.results import CHAOTIC, FAILS, HOLDS, NOT_MEASURED, Agreement, Case, Results
 
@@ -97,9 +97,10 @@ def by_check(case: Case) -> list[tuple[str, dict[str, list[Agreement]], Agreemen
     ]
 
 
-def same_bound(members: Mapping[str, list[Agreement]]) -> bool:
-    """Whether all that was measured of a check is held to one bound for one reason, so that it need be said once."""
-    return len({(a.bound, a.reason) for each in members.values() for a in each if a.error is not None}) <= 1
+def distinct_bounds(members: Mapping[str, list[Agreement]]) -> list[Agreement]:
+    """Of all that was measured of a check one agreement for each different bound, the least first."""
+    found = {(a.bound, a.reason): a for each in members.values() for a in each if a.bound is not None}
+    return sorted(found.values(), key=lambda a: a.bound or 0.0)
 
 
 def worst(results: Results, number: int = 3) -> list[Worst]:
@@ -120,10 +121,10 @@ def by_need(cases: Sequence[Case]) -> list[Case]:
 
 
 def groups(cases: Sequence[Case]) -> dict[str, list[Case]]:
-    """The cases by their group, in the order in which the groups first come."""
+    """The cases by the first part of their group, in the order in which these first come."""
     found: dict[str, list[Case]] = {}
     for case in cases:
-        found.setdefault(case.group, []).append(case)
+        found.setdefault(case.group.partition("/")[0], []).append(case)
     return found
 
 
@@ -153,9 +154,9 @@ def reasons(case: Case) -> dict[str, tuple[str, str]]:
 
 def shared_reason(case: Case) -> str:
     """The words with which every reason of the case ends, from a comma on; '' where there are none."""
-    distinct = {a.reason[::-1] for a in case.agreements if a.reason}
-    common = os.path.commonprefix(list(distinct))[::-1] if len(distinct) > 1 else ""
-    return common[common.index(", ") :] if ", " in common else ""
+    clauses = {tuple(reversed(a.reason.split(", "))) for a in case.agreements if a.reason}
+    common = list(takewhile(lambda each: len(set(each)) == 1, zip(*clauses, strict=False))) if len(clauses) > 1 else []
+    return "".join(f", {each[0]}" for each in reversed(common))
 
 
 def curves(case: Case) -> dict[str, dict[str, Sequence[float]]]:

@@ -1,4 +1,4 @@
-"""Results out of a stranger's JSON: every field has the type that its record declares, or one error says which has not."""
+"""Results out of a stranger's JSON: every field has the type that its record declares, or one error says which not."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateRuntimeError
 from markupsafe import Markup, escape
 
 from harness.results import Results
@@ -18,8 +18,9 @@ from reports.changes import changes
 from reports.verdict import left_out, tallies, verdict
 
 BUDGET = 1_360_000
-"""Bytes that the cases may take together. The cases nearest to their bounds come first; once it is spent, the
-rest are shown without their tables and drawings, and say so. They are whole in the JSON."""
+"""Bytes that the cases may take together; what is left out for it says so and is whole in the JSON."""
+ROW, TABLE, CURVES = range(3)
+_LAYERS = 40
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -33,7 +34,7 @@ def page(results: Results, since: Results | None = None) -> str:
         .get_template("page.html")
         .render(
             results=results,
-            style=Markup(style),  # noqa: S704 - the page's own style sheet, no data in it
+            style=Markup(style),
             style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
             verdict=verdict(results),
             tallies=tallies(results),
@@ -43,55 +44,59 @@ def page(results: Results, since: Results | None = None) -> str:
             groups=_groups(results, placed),
             margins=charts.margins(results),
             benchmarks=charts.benchmarks(results.timings),
-            timings=timings.tables(results.timings),
+            timings=[(group, rows) for group, rows in timings.tables(results.timings) if any(row.time for row in rows)],
             left_out=left_out(results),
             changes=changes(since, results) if since else None,
-            explained=[_explained(n, layer) for n, layer in enumerate(_mappings(results.explanation.get("layers")))],
+            explained=[
+                _explained(n, layer) for n, layer in enumerate(_mappings(results.explanation.get("layers"))[:_LAYERS])
+            ],
         )
     )
     return str(document)
 
 
 def _groups(results: Results, placed: Mapping[str, matrix.Column]) -> dict[str, list[Markup]]:
-    """The cases of each group as finished markup, as much of each as the budget allows."""
-    anchors, names = matrix.anchors(results.cases), matrix.backends(results)
-    template, left, drawn = _environment().get_template("case.html"), BUDGET, {}
-    facts = {"placed": placed, "backends": names}
-    brief = {
-        id(c): _compact(template.render(case=c, anchor=anchors[id(c)], whole=False, **facts)) for c in results.cases
-    }
-    left -= sum(map(_size, brief.values()))
-    for case in matrix.by_need(results.cases):
-        if left <= 0:
-            break
-        whole = _compact(template.render(case=case, anchor=anchors[id(case)], whole=True, **facts))
-        left -= _size(whole) - _size(brief[id(case)])
-        if left > 0:
-            drawn[id(case)] = whole
-    return {
-        group: [drawn.get(id(case), brief[id(case)]) for case in cases]
-        for group, cases in matrix.groups(results.cases).items()
-    }
+    """The cases of each group as finished markup. All get their row; then tables, then curves, as far as the budget
+    reaches, and first where an error is nearest to its bound."""
+    anchors, backends = matrix.anchors(results.cases), matrix.backends(results)
+    template, left = _environment().get_template("case.html"), BUDGET
+    finished: dict[int, Markup] = {}
+    for detail in (ROW, TABLE, CURVES):
+        for case in matrix.by_need(results.cases):
+            before = _size(finished.get(id(case), Markup()))
+            if left <= 0 and detail != ROW:
+                break
+            markup = _compact(
+                template.render(case=case, anchor=anchors[id(case)], placed=placed, backends=backends, detail=detail)
+            )
+            if detail == ROW or _size(markup) - before <= left:
+                finished[id(case)], left = markup, left - (_size(markup) - before)
+    return {group: [finished[id(case)] for case in cases] for group, cases in matrix.groups(results.cases).items()}
 
 
 def _compact(markup: str) -> Markup:
-    return Markup("\n".join(line for raw in markup.splitlines() if (line := raw.strip())))  # noqa: S704 - rendered above
+    return Markup("\n".join(line for raw in markup.splitlines() if (line := raw.strip())))
 
 
 def _size(markup: Markup) -> int:
     return len(markup.encode())
 
 
+def _texts(value: object) -> Sequence[object]:
+    return value if isinstance(value, list | tuple) else [value]
+
+
 def _mappings(value: object) -> list[Mapping[str, Any]]:
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
 
 
-def _explained(n: int, layer: Mapping[str, Any]) -> dict[str, Any]:
-    """A layer's explanation with its two pictures; without them where a stranger's JSON does not hold what they need."""
+def _explained(n: int, layer: Mapping[str, Any]) -> Markup:
+    """A layer's explanation with its two pictures; a bare list where a stranger's JSON does not hold what they need."""
     try:
-        return {"layer": layer, "step": drawing.step(layer, f"step{n}"), "time": drawing.over_time(layer, f"time{n}")}
-    except (KeyError, TypeError, AttributeError, ValueError, IndexError):
-        return {"layer": layer, "step": None, "time": None}
+        pictures = {"step": drawing.step(layer, f"step{n}"), "over_time": drawing.over_time(layer, f"time{n}")}
+        return _compact(_environment().get_template("explained_layer.html").render(layer=layer, **pictures))
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError, TemplateRuntimeError):
+        return _compact(_environment().get_template("facts.html").render(facts=layer))
 
 
 @cache
@@ -110,19 +115,19 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "prose": lambda value: Markup(escape(text.shown(value, text.PROSE))),  # noqa: S704 - escaped
+        "prose": lambda value: Markup(escape(text.shown(value, text.PROSE))),
         "figure": text.figure,
         "margin": text.margin,
         "duration": text.duration,
         "flat": text.flat,
-        "mappings": _mappings,
+        "texts": _texts,
     }
     environment.globals |= {
         "measured": text.measured,
         "count": text.count,
         "table": text.columns,
         "cells": matrix.cells,
-        "same": matrix.same_bound,
+        "distinct_bounds": matrix.distinct_bounds,
         "by_check": matrix.by_check,
         "nearness": matrix.nearness,
         "reasons": matrix.reasons,
@@ -135,5 +140,5 @@ def _environment() -> Environment:
 
 
 def _clean(value: object) -> object:
-    """Whatever a template puts out, last of all: markup as it is, anything else as one clean line, escaped after this."""
+    """Whatever a template puts out: markup as it is, anything else as one clean line, which is then escaped."""
     return value if hasattr(value, "__html__") else text.shown(value)

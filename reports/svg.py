@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib as mpl
@@ -20,12 +21,10 @@ from reports.text import shown
 
 COLOURS: Mapping[str, str] = {
     name: f"#0000{n:02x}"
-    for n, name in enumerate(
-        ["ink", "muted", "line", "card", "bad", *(f"s{k}" for k in range(8)), *(f"q{k}" for k in range(8))], 1
-    )
+    for n, name in enumerate(["ink", "muted", "line", "card", "bad", *(f"s{k}" for k in range(8))], 1)
 }
 """The page's colours by name, each as the placeholder under which matplotlib knows it."""
-SETTINGS = {
+SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "lstm-parity",
     "text.parse_math": False,
@@ -49,6 +48,8 @@ _KEPT = {
     *("stroke-opacity", "opacity", "text-anchor", "font-size", "font-weight"),
 }
 _CLASS = {colour: name for name, colour in COLOURS.items()}
+_SCALE = 1.25
+"""Page pixels a point: text of 11 points is about as large as the page's."""
 _SLOT = re.compile(r"§(\d+)§")
 _FONT_SIZE = re.compile(r"([\d.]+)px")
 
@@ -78,14 +79,18 @@ def inline(figure: Figure, label: str, name: str, words: Sequence[str] = ()) -> 
         _plain(element, name, wanted, words)
     box = root.attrib["viewBox"]
     root.attrib.clear()
-    root.attrib.update({"viewBox": box, "class": "chart", "role": "img", "aria-label": shown(label, 600)})
+    width = str(round(float(box.split()[2]) * _SCALE))
+    root.attrib.update(
+        {"viewBox": box, "width": width, "class": "chart", "role": "img", "aria-label": shown(label, 600)}
+    )
     return Markup(ElementTree.tostring(root, encoding="unicode"))
 
 
 def _plain(element: ElementTree.Element, name: str, wanted: set[str], words: Sequence[str]) -> None:
     """One element in the page's own terms: tag without namespace, style as attributes and classes, ids made unique."""
     element.tag = element.tag.removeprefix(_SVG)
-    attributes, classes = {}, []
+    attributes: dict[str, str] = {}
+    classes: list[str] = []
     for key, value in element.attrib.items():
         if key == "style":
             for item, setting in (d.strip().split(":", 1) for d in value.split(";") if ":" in d):

@@ -1,4 +1,4 @@
-"""Words and figures as the page shows them. Every string of a result is a stranger's: it is cleaned here, escaped by Jinja."""
+"""Words and figures as the page shows them. A string of the results is a stranger's: cleaned here, escaped by Jinja."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def margin(value: float | None) -> str:
     return f"exceeded {figure(1 / value)}×" if 0 < value < 1 else f"{figure(value)}×"
 
 
-def duration(seconds: float | None) -> str:
+def duration(seconds: float | None, digits: int = 3) -> str:
     """Seconds in the unit that reads best: 71 µs, 2.43 ms, 1.2 s."""
     if seconds is None or not math.isfinite(seconds):
         return figure(seconds)
     for unit, scale in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
-        if abs(seconds) * scale >= 1 or unit == "µs":
-            return f"{figure(seconds * scale, 3)} {unit}"
+        if abs(seconds) * scale >= 0.9995 or unit == "µs":
+            return f"{figure(seconds * scale, digits)} {unit}"
     return figure(seconds)
 
 

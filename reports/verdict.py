@@ -14,7 +14,7 @@ from reports.text import count, shown
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """`kind`: holds, fails, or open where nothing was judged. `sentence` is the headline, `because` what it rests on."""
+    """`kind`: holds, fails, or open where nothing was judged. `sentence`: the headline; `because`: what it rests on."""
 
     kind: str
     sentence: str
@@ -69,7 +69,8 @@ def _middle(errors: list[float]) -> float | None:
 
 def left_out(results: Results) -> list[tuple[str, str]]:
     """What was not measured, and why: what the run says, what single checks say, and cases that should be there."""
-    lines = list(results.not_measured.items())
+    untimed = {f"{t.implementation} on {t.device}": t.note for t in results.timings if not t.seconds}
+    lines = list({**untimed, **results.not_measured}.items())
     reasons: dict[tuple[str, str], int] = {}
     for case in results.cases:
         for a in case.agreements:
@@ -87,10 +88,13 @@ def _wrong(results: Results) -> list[str]:
     wrong_times = sum(t.agrees is False for t in results.timings)
     proof = results.port.get("proof")
     said = proof.get("verdict") if isinstance(proof, Mapping) else None
+    against = sum(a.verdict == HOLDS and not _fits(a) for case in results.cases for a in case.agreements)
     lines = []
     if failing:
+        lines.append(f"{failing:,} of {count(len(results.cases), 'case')} off by more than rounding explains")
+    if against:
         lines.append(
-            f"{failing:,} of {count(len(results.cases), 'case')} {'differs' if failing == 1 else 'differ'} by more than rounding explains"
+            f"{count(against, 'comparison')} said to hold against {'its' if against == 1 else 'their'} own figures"
         )
     if results.missing:
         lines.append(
@@ -105,17 +109,24 @@ def _wrong(results: Results) -> list[str]:
     return lines
 
 
+def _fits(agreement: Agreement) -> bool:
+    error, bound = agreement.error, agreement.bound
+    return error is not None and bound is not None and math.isfinite(error) and error <= bound
+
+
 def _verify(results: Results) -> Verdict:
     if not results.cases:
         return Verdict(kind="open", sentence="Nothing was compared.", because=("These results hold no case.",))
     measured = sum(a.verdict != NOT_MEASURED for case in results.cases for a in case.agreements)
     chaotic = sum(case.verdict == CHAOTIC for case in results.cases)
     because = [
-        f"{count(measured, 'comparison')} in {count(len(results.cases), 'case')}, each error within the bound that rounding explains."
+        f"{count(measured, 'comparison')} in {count(len(results.cases), 'case')}: "
+        "each error lies within the bound that rounding explains."
     ]
     if chaotic:
         because.append(
-            f"{count(chaotic, 'case')} so sensitive that two correct programs part ways: labelled chaotic, neither passed nor failed."
+            f"{count(chaotic, 'case')} so sensitive that two correct programs part ways: "
+            "labelled chaotic, neither passed nor failed."
         )
     if results.mutants:
         because.append(

@@ -12,6 +12,7 @@ import click
 
 from harness.results import Results, write_text
 from weight_mapping.errors import PortingError, printable, shown
+from weight_mapping.spec import Kind
 
 _SIZE = click.IntRange(min=1, max=100_000)
 
@@ -31,7 +32,14 @@ _SIZE = click.IntRange(min=1, max=100_000)
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON on stdout; a page only with -o.")
 def command(
-    file: Path | None, kind: str, units: int, input_size: int, time: int, batch: int, output: Path | None, as_json: bool
+    file: Path | None,
+    kind: Kind,
+    units: int,
+    input_size: int,
+    time: int,
+    batch: int,
+    output: Path | None,
+    as_json: bool,
 ) -> int:
     """What exactly does LSTM(units=N) configure? Answered with real shapes, counts and a picture.
 
@@ -102,7 +110,7 @@ def copies(found: Mapping[str, Any]) -> Iterator[str]:
         return
     yield f"Measured in float64 with {n} units over {found['steps']} steps, random weights, greatest difference of h:"
     yield f"recurrent_kernel full       {found['full']:.3g}: no, each unit depends on the past of all."
-    yield f"recurrent_kernel diagonal   {found['diagonal']:.3g}: yes, to rounding, where nothing stands off the diagonal."
+    yield f"recurrent_kernel diagonal   {found['diagonal']:.3g}: yes, to rounding, where nothing is off the diagonal."
 
 
 def _asked(row: Mapping[str, Any]) -> str:

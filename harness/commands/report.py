@@ -12,7 +12,12 @@ from weight_mapping.errors import DamagedFile, printable
 
 @click.command("report")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The page.  [default: report.html beside the results; with two files none]")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The page.  [default: report.html beside RESULTS; with two files none]",
+)
 def command(files: tuple[Path, ...], output: Path | None) -> int:
     """Render RESULTS.json again; with OLD.json and NEW.json, say what changed.
 
@@ -32,7 +37,8 @@ def command(files: tuple[Path, ...], output: Path | None) -> int:
     found = changes(old, new)
     for change in found:
         mark = "!" if change.worse else " "
-        click.echo(printable(f"{mark} {change.part}: {change.what}: {change.before} -> {change.after}").replace("\n", " "))
+        line = printable(f"{change.part}: {change.what}: {change.before} -> {change.after}").replace("\n", " ")
+        click.echo(f"{mark} {line}")
     worse = sum(change.worse for change in found)
     click.echo(f"{len(found)} differences, {worse} for the worse" if found else "no difference")
     if output:
