@@ -50,7 +50,8 @@ def perturbed(problem: Problem, rng: np.random.Generator) -> Problem:
         return array * (1 + DELTA * rng.choice([-1.0, 1.0], array.shape))
 
     def moved_cell(weights: CellWeights) -> CellWeights:
-        return replace(weights, **{name: moved(array) for name, array in weights.arrays()})
+        arrays: dict[str, Any] = {name: moved(array) for name, array in weights.arrays()}
+        return replace(weights, **arrays)
 
     return replace(
         problem,

@@ -146,7 +146,7 @@ def _initialisers() -> Iterator[Row]:
         ("recurrent_initializer", ("orthogonal", "glorot_uniform", "random_uniform", "zeros")),
     ):
         for name in names:
-            arguments = {**seeded, argument: _RANDOM[name]}
+            arguments: dict[str, Any] = {**seeded, argument: _RANDOM[name]}
             yield _fresh(f"{argument}/{name}", f"{argument}={name}", arguments)
     for name in ("zeros", "ones", "constant", "random_normal", "random_uniform"):
         for forget in (True, False):

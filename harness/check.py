@@ -9,18 +9,19 @@ from __future__ import annotations
 import shlex
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from harness import descent
-from harness.backends import Arrays, Backend, Subject, output_names
+from harness.backends import Arrays, Backend, Subject
 from harness.backends.oracle import OracleSubject
 from harness.bounds import amplification, limits
 from harness.cases import Case
-from harness.compare import UNIT, Limit, agreement, failed, not_measured
+from harness.compare import Limit, agreement, failed, not_measured
+from harness.drawn import Drawn, batch_of
 from harness.problems import Float, Problem, draw
 from harness.results import FAILS, Agreement
 from harness.results import Case as CaseResult
@@ -39,7 +40,7 @@ class Expected:
     outputs: Arrays
     gradients: Arrays
     trained: Arrays
-    """The losses, and the weights after the last training step."""
+    """The losses, and the weights after the last training step; empty where nothing is trained."""
     steps: Mapping[Path, tuple[Float, list[Float], Arrays]]
     """By cell: x, states, and what one step makes of them."""
     output_limits: Mapping[str, Mapping[str, Limit]]
@@ -62,7 +63,7 @@ def problem_of(case: Case, seed: int = 0) -> Problem:
     )  # fmt: skip
 
 
-def expect(problem: Problem) -> Expected:
+def expect(problem: Problem, *, training: bool = True) -> Expected:
     """The oracle's answers with their bounds."""
     answer = OracleSubject(problem).answer()
     whole = {**answer.outputs, **answer.gradients}
@@ -72,8 +73,10 @@ def expect(problem: Problem) -> Expected:
         return {**found.outputs, **found.gradients}
 
     factors = amplification(problem, again, whole)
-    trained = OracleSubject(problem).train(descent.STEPS)
-    training_factors = amplification(problem, lambda p: OracleSubject(p).train(descent.STEPS), trained)
+    trained = OracleSubject(problem).train(descent.STEPS) if training else {}
+    training_factors = (
+        amplification(problem, lambda p: OracleSubject(p).train(descent.STEPS), trained) if training else {}
+    )
     steps = {path: _one_step(problem, path) for path, _ in problem.cells()}
     return Expected(
         outputs=answer.outputs,
@@ -136,32 +139,24 @@ def check(case: Case, backends: Sequence[Backend], *, seed: int = 0) -> CaseResu
         if fresh is None:
             return _result(case, problem, agreements, started, seed)
         problem = replace(problem, weights=fresh)
-    expected = expect(problem)
-    drawn = _Drawn()
+    # A training step is a gradient and a subtraction: where the gradients are compared in both regimes, one is enough.
+    expected = expect(problem, training=case.regime != "square")
+    drawn = Drawn()
     for backend in backends:
-        agreements += list(_guarded(backend, lambda b=backend: _measure(case, problem, expected, b, drawn)))
+        agreements += list(_guarded(backend, _measure(case, problem, expected, backend, drawn)))
     return _result(case, problem, agreements, started, seed, drawn)
 
 
-class _Drawn:
-    """What the page draws, by backend."""
-
-    def __init__(self) -> None:
-        self.over_time: dict[str, tuple[float, ...]] = {}
-        self.by_gate: dict[str, dict[str, tuple[float, ...]]] = {}
-        self.training: dict[str, tuple[float, ...]] = {}
-
-
-def _guarded(backend: Backend, measure: Callable[[], Iterator[Agreement]]) -> Iterator[Agreement]:
+def _guarded(backend: Backend, measured: Iterator[Agreement]) -> Iterator[Agreement]:
     try:
-        yield from measure()
+        yield from measured
     except Unrepresentable as refusal:
         yield not_measured("outputs float64", backend.name, str(refusal))
     except Exception as error:  # whatever a framework raises is this backend's failure, and the run goes on
         yield failed("outputs float64", backend.name, f"{type(error).__name__}: {error}")
 
 
-def _measure(case: Case, problem: Problem, expected: Expected, backend: Backend, drawn: _Drawn) -> Iterator[Agreement]:
+def _measure(case: Case, problem: Problem, expected: Expected, backend: Backend, drawn: Drawn) -> Iterator[Agreement]:
     kind = next(cell.kind for _, cell in problem.cells())
     for dtype in DTYPES:
         subject = backend.build(problem, dtype)
@@ -174,14 +169,15 @@ def _measure(case: Case, problem: Problem, expected: Expected, backend: Backend,
             found = {n: a for n, a in answer.gradients.items() if _part(n) == part}
             yield agreement(f"gradient {part}", backend.name, reference, found, bounds, dtype=dtype, kind=kind)
         yield from _steps(problem, expected, backend, subject, dtype, drawn)
-        if dtype == "float64":
+        if dtype == "float64" and expected.trained:
             bounds = _granted(expected.training_limits, dtype, problem, backend)
             walked = subject.train(descent.STEPS)
             drawn.training[backend.name] = tuple(float(loss) for loss in walked["losses"])
             yield agreement("training", backend.name, expected.trained, walked, bounds, dtype=dtype, kind=kind)
+        if dtype == "float64":
             yield from _without_dropout(problem, backend)
         else:
-            drawn.over_time[backend.name] = _error_over_time(problem, expected.outputs, answer.outputs)
+            drawn.outputs(backend.name, problem, expected.outputs, answer.outputs)
     if case.row.scalar:
         yield scalars(problem, expected.outputs, expected.output_limits["float64"], backend, case.row.weights)
     if problem.dropout and case.regime == "different":
@@ -214,7 +210,7 @@ def _part(name: str) -> str:
 
 
 def _steps(
-    problem: Problem, expected: Expected, backend: Backend, subject: Subject, dtype: str, drawn: _Drawn
+    problem: Problem, expected: Expected, backend: Backend, subject: Subject, dtype: str, drawn: Drawn
 ) -> Iterator[Agreement]:
     for path, (x, states, reference) in expected.steps.items():
         found = subject.step(path, x, states)
@@ -224,28 +220,8 @@ def _steps(
         where = "" if len(expected.steps) == 1 else f" of {'/'.join(path)}"
         bounds = _granted(expected.step_limits[path], dtype, problem, backend)
         yield agreement(f"one step{where}", backend.name, shown, found, bounds, dtype=dtype)
-        if dtype == "float32" and not where and "gate i" in found:
-            drawn.by_gate[backend.name] = {
-                letter: _by_step(reference[f"gate {letter}"], found[f"gate {letter}"], problem) for letter in cell.gates
-            }
-
-
-def _by_step(reference: Any, found: Any, problem: Problem) -> tuple[float, ...]:
-    """The greatest error at each step, in u, of arrays (B T, u)."""
-    batch = problem.xs[0].shape[1 if problem.runner.time_major else 0]
-    apart = np.abs(found.astype(np.float64) - reference).reshape(batch, -1, reference.shape[-1])
-    scale = float(np.abs(reference).max()) or 1.0
-    return tuple(float(e) for e in apart.max((0, 2)) / scale / UNIT["float32"])
-
-
-def _error_over_time(problem: Problem, reference: Arrays, found: Arrays) -> tuple[float, ...]:
-    name = output_names(problem.layer)[0]
-    if not problem.runner.return_sequences:
-        return ()
-    apart = np.abs(found[name].astype(np.float64) - reference[name])
-    scale = float(np.abs(reference[name]).max()) or 1.0
-    axes = (1, 2) if problem.runner.time_major else (0, 2)
-    return tuple(float(e) for e in apart.max(axes) / scale / UNIT["float32"])
+        if dtype == "float32" and not where:
+            drawn.gates(backend.name, reference, found, batch_of(problem))
 
 
 def _without_dropout(problem: Problem, backend: Backend) -> Iterator[Agreement]:
@@ -260,9 +236,9 @@ def _without_dropout(problem: Problem, backend: Backend) -> Iterator[Agreement]:
 
 def _result(
     case: Case, problem: Problem, agreements: Sequence[Agreement], started: float, seed: int,
-    drawn: _Drawn | None = None,
+    drawn: Drawn | None = None,
 ) -> CaseResult:  # fmt: skip
-    drawn = drawn or _Drawn()
+    drawn = drawn or Drawn()
     if not agreements:
         agreements = [failed("outputs float64", "none", "no backend took part")]
     return CaseResult(

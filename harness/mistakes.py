@@ -118,7 +118,7 @@ def folded(weights: CellWeights) -> CellWeights | None:
 
 def other_slope(cell: Cell, weights: CellWeights) -> tuple[Cell, CellWeights] | None:
     other = {1 / 5: 1 / 6, 1 / 6: 1 / 5}
-    new = {
+    new: dict[str, Any] = {
         name: hard_sigmoid(other[dict(a.parameters)["slope"]])
         for name in ("activation", "recurrent_activation")
         if (a := getattr(cell, name)).name == "hard_sigmoid"

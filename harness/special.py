@@ -40,7 +40,8 @@ def initial_biases(
 
 
 def _double(weights: CellWeights) -> CellWeights:
-    return replace(weights, **{name: array.astype(np.float64) for name, array in weights.arrays()})
+    arrays: dict[str, Any] = {name: array.astype(np.float64) for name, array in weights.arrays()}
+    return replace(weights, **arrays)
 
 
 _VALUES = {"Zeros": 0.0, "Ones": 1.0}

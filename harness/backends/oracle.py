@@ -85,6 +85,7 @@ class OracleSubject:
         arguments = problem.arguments
         trace = OracleSubject(problem)._forward(problem.x, states)
         y, target = trace.outputs[0], problem.target
+        assert target is not None
         loss = float(((y - target) ** 2).mean())
         d_outputs: list[Float | None] = [2 * (y - target) / y.size, *(None for _ in trace.outputs[1:])]
         activity = arguments.get("activity_regularizer")

@@ -127,7 +127,7 @@ class TorchSubject:
             optimizer.zero_grad()
             outputs = self._call(x, states)
             loss = ((outputs[0] - target) ** 2).mean() + self._penalties(outputs)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             self._constrain()
             losses.append(float(loss.detach()))

@@ -1,0 +1,66 @@
+"""`lstm-parity diagnose A B`: which convention differs between two models, and the fix."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from weight_mapping.errors import DamagedFile, printable
+
+
+@click.command("diagnose")
+@click.argument("reference", type=click.Path(exists=True, path_type=Path), metavar="A")
+@click.argument("suspect", type=click.Path(exists=True, path_type=Path), metavar="B")
+@click.option("--config", type=click.Path(exists=True, path_type=Path), help="A's configuration, where it lies apart.")
+@click.option("--json", "as_json", is_flag=True, help="The findings as JSON.")
+def command(reference: Path, suspect: Path, config: Path | None, as_json: bool) -> int:
+    """Say how B, a port of A, differs from it: which convention was mistaken, in which layer, and how to mend it.
+
+    A is a model's file. B is another, or an .npz of what a port answered: x (or x0, x1 …) and y (or y0, y1 …).
+    Exit code 1 where they differ."""
+    import weight_mapping as wm
+    from harness import diagnose_models
+
+    a = wm.load(reference, config=config)
+    if suspect.suffix == ".npz":
+        inputs, outputs = _recording(suspect)
+        places = diagnose_models.diagnose_recording(a, inputs, outputs)
+    else:
+        places = diagnose_models.diagnose_portables(a, wm.load(suspect))
+    click.echo(json.dumps([asdict(p) for p in places], indent=1) if as_json else "\n".join(_lines(places)))
+    return int(bool(places))
+
+
+def _recording(path: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError) as error:
+        raise DamagedFile("not a recording", where=str(path), found=str(error)) from error
+    inputs = tuple(arrays[name] for name in sorted(arrays) if name.startswith("x"))
+    outputs = {name: array for name, array in arrays.items() if name.startswith("y")}
+    if not inputs or not outputs:
+        raise DamagedFile(
+            "not a recording", where=str(path), found=sorted(arrays), expected="x (or x0, x1 …) and y (or y0, y1 …)"
+        )
+    return inputs, outputs
+
+
+def _lines(places: Sequence[Any]) -> list[str]:
+    """One paragraph a layer."""
+    if not places:
+        return ["They agree."]
+    lines = []
+    for place in places:
+        for finding in place.findings:
+            certain = "" if finding.explains else "perhaps: "
+            lines.append(printable(f"{place.layer}: {certain}{finding.name}: {finding.explanation}."))
+            lines.append(printable(f"  Fix: {finding.fix}."))
+    return lines
