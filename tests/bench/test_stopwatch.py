@@ -49,11 +49,15 @@ def test_rounds_are_interleaved_and_their_order_changes(clock: Callable[[float],
     assert len(set(rounds)) > 3
 
 
-def test_ends_when_the_seconds_are_spent_but_never_below_the_least(clock: Callable[[float], None]) -> None:
-    measured = stopwatch.interleave([lambda: clock(1.0)], rounds=100, seconds=3.0, least=6)
+def test_ends_when_the_seconds_are_spent_and_the_least_is_done_or_patience_is_gone(
+    clock: Callable[[float], None],
+) -> None:
+    measured = stopwatch.interleave([lambda: clock(1.0)], rounds=100, seconds=5.0, least=6)
     assert len(measured[0]) == 6
     measured = stopwatch.interleave([lambda: clock(1.0)], rounds=100, seconds=21.0, least=6)
     assert 6 < len(measured[0]) < 15
+    measured = stopwatch.interleave([lambda: clock(30.0)], rounds=100, seconds=1.0, least=6)
+    assert len(measured[0]) == 1
 
 
 def test_the_garbage_collector_rests_and_returns_even_after_an_error() -> None:
