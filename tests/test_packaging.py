@@ -6,6 +6,7 @@ import re
 import tomllib
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -93,10 +94,7 @@ def test_doctor_sees_a_package_that_is_imported_from_elsewhere(monkeypatch: pyte
     real = doctor.importlib.util.find_spec
 
     def elsewhere(name: str) -> Any:
-        spec = real(name)
-        if name == "reports":
-            spec.origin = str(tmp_path / "reports" / "__init__.py")
-        return spec
+        return SimpleNamespace(origin=str(tmp_path / "reports" / "__init__.py")) if name == "reports" else real(name)
 
     monkeypatch.setattr(doctor.importlib.util, "find_spec", elsewhere)
     assert str(tmp_path) in doctor.clashes({})["reports"]
