@@ -1,0 +1,97 @@
+"""The judge itself: what must never pass does not."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from harness.compare import Limit, agreement, difference, not_measured
+from harness.results import CHAOTIC, FAILS, HOLDS, Case, Results
+
+LIMIT = Limit(1e-12, "a test")
+RNG = np.random.default_rng(3)
+
+
+def judged(reference: dict, found: dict, limit: Limit = LIMIT) -> tuple[str, str]:
+    result = agreement("outputs", "b", reference, found, dict.fromkeys(reference, limit), dtype="float64")
+    return result.verdict, result.where
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_number_that_is_not_finite_never_passes_wherever_it_stands(bad: float) -> None:
+    y = RNG.standard_normal((2, 3, 2))
+    for index in product(*map(range, y.shape)):
+        spoilt = y.copy()
+        spoilt[index] = bad
+        verdict, where = judged({"a": y, "y": y}, {"a": y, "y": spoilt})
+        assert verdict == FAILS
+        batch, step, unit = index
+        assert f"batch {batch}, step {step}, unit {unit}" in where
+
+
+def test_nan_on_both_sides_is_no_agreement() -> None:
+    y = np.array([[1.0, np.nan]])
+    assert judged({"y": y}, {"y": y})[0] == FAILS
+
+
+def test_nan_is_not_chaos() -> None:
+    y = np.ones((1, 2))
+    chaos = Limit(1e9, "wild", chaotic=True)
+    assert judged({"y": y}, {"y": y * np.nan}, chaos)[0] == FAILS
+    assert judged({"y": y}, {"y": y + 1}, chaos)[0] == CHAOTIC
+
+
+def test_two_shapes_are_named() -> None:
+    verdict, where = judged({"y": np.ones((3, 4))}, {"y": np.ones((4, 3))})
+    assert verdict == FAILS and "(4, 3)" in where and "(3, 4)" in where
+
+
+def test_a_shape_that_broadcasts_is_another_shape() -> None:
+    assert judged({"y": np.ones((3, 4))}, {"y": np.ones((1, 4))})[0] == FAILS
+
+
+def test_a_missing_array_and_one_too_many_fail() -> None:
+    y = np.ones((2, 2))
+    assert judged({"y": y, "h": y}, {"y": y}) == (FAILS, "h: missing")
+    assert judged({"y": y}, {"y": y, "h": y}) == (FAILS, "unexpected h")
+
+
+def test_nothing_compared_is_no_pass() -> None:
+    assert judged({}, {})[0] == FAILS
+    assert judged({"y": np.ones((0, 2))}, {"y": np.ones((0, 2))})[0] == FAILS
+
+
+def test_the_bound_divides_and_is_relative_to_the_scale() -> None:
+    y = np.array([[1000.0, 1.0]])
+    assert judged({"y": y}, {"y": y + 0.9e-9})[0] == HOLDS
+    assert judged({"y": y}, {"y": y + 1.1e-9})[0] == FAILS
+
+
+def test_a_small_array_is_not_hidden_by_a_large_one() -> None:
+    large, small = np.full((1, 2), 1e6), np.full((1, 2), 1e-6)
+    assert judged({"y": large, "h": small}, {"y": large, "h": small * (1 + 1e-9)})[0] == FAILS
+
+
+def test_the_place_names_gates_by_letter() -> None:
+    kernel = np.ones((4, 2, 3))
+    other = kernel.copy()
+    other[1, 0, 2] = 2
+    assert difference("gradient kernel", kernel, other, kind="lstm").where.endswith("gate f, unit 0, feature 2")
+
+
+def _case(id: str, *agreements: object) -> Case:
+    return Case(
+        id=id, title="", group="", spec={}, fingerprint="", repeat="", agreements=tuple(agreements), seconds=0.0
+    )  # type: ignore[arg-type]
+
+
+def test_a_case_that_nobody_measured_fails_and_a_missing_case_fails_the_run() -> None:
+    y = {"y": np.ones((1, 1))}
+    held = agreement("outputs", "b", y, y, {"y": LIMIT}, dtype="float64")
+    silent = not_measured("outputs", "b", "not there")
+    assert _case("a", silent).verdict == FAILS and _case("a", held, silent).verdict == HOLDS
+    run = {"kind": "verify", "command": "", "environment": {}, "cases": (_case("a", held),)}
+    assert Results(**run, planned=("a",)).verdict == HOLDS
+    assert Results(**run, planned=("a", "b")).verdict == FAILS

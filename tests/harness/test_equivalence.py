@@ -1,0 +1,47 @@
+"""The whole: every case of the table, in every backend that is installed, against the float64 oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from harness.backends import MODULES, Backend, load
+from harness.cases import Case, cases
+from harness.check import check
+from harness.results import CHAOTIC, FAILS, HOLDS, NOT_MEASURED
+
+REFUSALS = {
+    "keras 3": ("Keras 3 has no time_major", "Keras 3 draws one dropout mask"),
+    "torch nn": (
+        "nn.LSTM has no", "nn.GRU has no", "nn.RNN has no", "PyTorch's own modules take no mask",
+    ),
+}  # fmt: skip
+"""What a backend may say that it can't state; anything else not measured is a gap."""
+
+
+@pytest.fixture(scope="session")
+def backends() -> Sequence[Backend]:
+    found, missing = load(tuple(MODULES))
+    if not found:
+        pytest.skip(f"no framework is installed: {missing}")
+    return found
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:keras")
+@pytest.mark.parametrize("case", cases(), ids=lambda c: c.id)
+def test_case(case: Case, backends: Sequence[Backend]) -> None:
+    if case.row.weights == "fresh" and all(b.keras is None for b in backends):
+        pytest.skip("no Keras is installed to draw the initial weights")
+    result = check(case, backends)
+    failed = [
+        f"{a.backend}, {a.check}: {a.error} > {a.bound} ({a.where}; {a.reason})"
+        for a in result.agreements
+        if a.verdict == FAILS
+    ]
+    assert not failed, "\n".join([*failed, f"repeat: {result.repeat}"])
+    assert result.verdict == (CHAOTIC if case.row.id == "lstm/chaotic" else HOLDS)
+    for a in result.agreements:
+        if a.verdict == NOT_MEASURED:
+            assert a.reason.startswith(REFUSALS.get(a.backend, ())), a
+    assert {a.backend for a in result.agreements} == {b.name for b in backends}
