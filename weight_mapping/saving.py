@@ -62,6 +62,12 @@ def save(portable: Portable, path: str | Path, *, keras: int | None = None) -> N
         portable = with_slope(portable, slope_of(target))
     config, parsed, wanted = _written(portable, target)
     if path.suffix == ".keras":
+        if target.theano:
+            raise Unrepresentable(
+                "padding that starts with the odd cell is Theano's, and a .keras file has no place for the backend",
+                where=str(path),
+                way_out="Save as .h5, which names it, or as .safetensors.",
+            )
         tree, names = _tree(portable, parsed, wanted)
         saved = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d@%H:%M:%S")
         metadata = {"keras_version": target.number, "date_saved": saved}
