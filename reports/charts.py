@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 from markupsafe import Markup
@@ -90,7 +91,7 @@ def _benchmark(name: str, title: str, shapes: Sequence[Marks], colours: Mapping[
     with mpl.rc_context(SETTINGS):
         drawing = new_figure(10, height)
         axes = drawing.add_axes((0.24, 0.55 / height, 0.68, 1 - 0.6 / height))
-        beside = {"textcoords": "offset points", "va": "center"}
+        beside: dict[str, Any] = {"textcoords": "offset points", "va": "center"}
         for shape, marks in shapes:
             sizes = " × ".join(map(str, shape))
             axes.annotate(
@@ -112,8 +113,7 @@ def _benchmark(name: str, title: str, shapes: Sequence[Marks], colours: Mapping[
         _log_ticks(axes, lambda value: duration(value, 1))
         axes.set_xlabel("time a call, median and 95 % interval")
     said = "; ".join(
-        f"{'×'.join(map(str, shape))}: "
-        + ", ".join(f"{shown(name, 30)} {duration(time.median)}" for name, time in marks)
+        " × ".join(map(str, shape)) + ": " + ", ".join(f"{shown(i, 30)} {duration(t.median)}" for i, t in marks)
         for shape, marks in shapes
     )
     return inline(drawing, f"{shown(title, 60)}. {said}", name, words)

@@ -20,6 +20,8 @@ from reports.verdict import left_out, tallies, verdict
 BUDGET = 1_360_000
 """Bytes that the cases may take together; what is left out for it says so and is whole in the JSON."""
 ROW, TABLE, CURVES = range(3)
+_FIRST = 20
+"""So many cases get their curves before any other gets its table."""
 _LAYERS = 40
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -56,21 +58,23 @@ def page(results: Results, since: Results | None = None) -> str:
 
 
 def _groups(results: Results, placed: Mapping[str, matrix.Column]) -> dict[str, list[Markup]]:
-    """The cases of each group as finished markup. All get their row; then tables, then curves, as far as the budget
-    reaches, and first where an error is nearest to its bound."""
+    """The cases of each group as finished markup: each has its row, then as many as the budget allows get their table
+    and their curves, those first that deserve a look most."""
     anchors, backends = matrix.anchors(results.cases), matrix.backends(results)
     template, left = _environment().get_template("case.html"), BUDGET
+    ordered = matrix.by_need(results.cases)
     finished: dict[int, Markup] = {}
-    for detail in (ROW, TABLE, CURVES):
-        for case in matrix.by_need(results.cases):
-            before = _size(finished.get(id(case), Markup()))
+    rest = ordered[_FIRST:]
+    for detail, cases in ((ROW, ordered), (CURVES, ordered[:_FIRST]), (TABLE, rest), (CURVES, rest)):
+        for case in cases:
             if left <= 0 and detail != ROW:
                 break
             markup = _compact(
                 template.render(case=case, anchor=anchors[id(case)], placed=placed, backends=backends, detail=detail)
             )
-            if detail == ROW or _size(markup) - before <= left:
-                finished[id(case)], left = markup, left - (_size(markup) - before)
+            more = _size(markup) - _size(finished.get(id(case), Markup()))
+            if detail == ROW or more <= left:
+                finished[id(case)], left = markup, left - more
     return {group: [finished[id(case)] for case in cases] for group, cases in matrix.groups(results.cases).items()}
 
 

@@ -39,9 +39,9 @@ def figure(value: float | None, digits: int = 2) -> str:
         return "inf" if value > 0 else "-inf"
     if value == 0:
         return "0"
-    if 0.01 <= abs(value) < 10_000:
-        return f"{value:,.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    if 0.01 <= abs(value) < 10_000:
+        return f"{value:,.{max(0, digits - 1 - int(exponent))}f}"
     return f"{mantissa}e{int(exponent)}"
 
 

@@ -47,14 +47,14 @@ class Make:
             repeat=f"lstm-parity verify --case lstm/{n} {self.text}",
             agreements=tuple(agreements),
             seconds=0.25,
-            error_over_time={b: curve for b in BACKENDS},
+            error_over_time=dict.fromkeys(BACKENDS, curve),
             error_by_gate={b: {"i": curve, self.text[:9]: curve} for b in BACKENDS},
-            training={b: (2.0, 1.0, 0.5) for b in BACKENDS},
+            training=dict.fromkeys(BACKENDS, (2.0, 1.0, 0.5)),
             notes=(f"note {self.text}",),
         )
 
     def timing(self, name: str, seconds: float, *, task: str = "forward", rounds: int = 15) -> Timing:
-        rng = random.Random(name + task)
+        rng = random.Random(ascii(name + task))
         times = tuple(seconds * rng.uniform(1, 1.02) for _ in range(rounds))
         return Timing(
             implementation=name, task=task, device="cpu", shape=(1, 100, 64, 64), seconds=times, agrees=True,
@@ -64,7 +64,12 @@ class Make:
     def results(self, cases: int = 3, **changed: object) -> Results:
         made = tuple(self.case(n) for n in range(cases))
         mutant = Mutant(
-            name=f"mutant {self.text}", description=f"does {self.text}", caught=True, by=self.text, error=0.3, named=True
+            name=f"mutant {self.text}",
+            description=f"does {self.text}",
+            caught=True,
+            by=self.text,
+            error=0.3,
+            named=True,
         )
         fields: dict[str, object] = {
             "kind": "verify",
@@ -76,7 +81,9 @@ class Make:
             "timings": (
                 self.timing(f"nn {self.text}", 1e-3),
                 self.timing("slow", 5e-3),
-                Timing(implementation="nn", task="forward", device="cuda", shape=(1, 2, 3, 4), seconds=(), note=self.text),
+                Timing(
+                    implementation="nn", task="forward", device="cuda", shape=(1, 2, 3, 4), seconds=(), note=self.text
+                ),
             ),
             "not_measured": {f"cuda {self.text}": f"no device {self.text}"},
         }

@@ -10,7 +10,10 @@ import pytest
 import reports
 
 CSS = (Path(reports.__file__).parent / "templates" / "page.css").read_text(encoding="utf-8")
-LIGHT, DARK = (dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block)) for block in CSS.split("@media (prefers-color-scheme: dark)")[:2])
+LIGHT, DARK = (
+    dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))
+    for block in CSS.split("@media (prefers-color-scheme: dark)")[:2]
+)
 TEXT = 4.5
 PAIRS = [
     *((ink, ground, TEXT) for ink in ("ink", "muted", "link") for ground in ("page", "card", "mark")),

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from harness.results import Results
+from reports import render
 from reports.render import page
 from reports.text import shown
 
@@ -20,7 +21,7 @@ ATTACKS = {
     "handler": "\"><img src=x onerror=document.title='owned'>",
     "svg": "</text></svg><svg onload=document.title='owned'>",
     "style": "</style><style>body{display:none}</style>",
-    "template": "{{ 7*191 }}{% raw %}",
+    "template": "{{ 7777*7777 }}{% raw %}",
     "format": "{0.__class__} %s %(x)s",
     "mathematics": "$\\frac{1}{2}$ $x_1$",
     "slot": "§0§ §99999§",
@@ -37,14 +38,19 @@ ATTACKS = {
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
 def test_a_hostile_name_is_escaped_in_every_place(make_with: Callable[[str], Any], attack: str) -> None:
-    results = make_with(attack).results(2, port={attack: attack, "layers": [{attack: attack}], "resolved": [attack]},
-                                        explanation={"layers": [{"name": attack, "units": attack}]})  # fmt: skip
-    html = page(results)
-    harmless = page(make_with("plain").results(2, port={"plain": "plain", "layers": [{"plain": "plain"}], "resolved": ["plain"]},
-                                               explanation={"layers": [{"name": "plain", "units": "plain"}]}))  # fmt: skip
+    html, harmless = (
+        page(
+            make_with(name).results(
+                2,
+                port={name: name, "layers": [{name: name}], "weights": [{"path": name}], "resolved": [name]},
+                explanation={"layers": [{"name": name, "units": name}]},
+            )
+        )
+        for name in (attack, "plain")
+    )
     assert re.findall(r"<[a-zA-Z/]+", html) == re.findall(r"<[a-zA-Z/]+", harmless), "the tags are the page's own"
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe]", html)
-    assert "1337" not in html
+    assert "60481729" not in html
     html.encode()
 
 
@@ -53,6 +59,17 @@ def test_a_name_is_shown_on_one_line_and_cut(attack: str) -> None:
     text = shown(attack)
     assert text.isprintable() or set(attack) <= set("\ufffe")
     assert len(text) <= 8 * 200
+
+
+def test_without_escaping_the_attack_would_succeed(make_with: Callable[[str], Any]) -> None:
+    """The guard of the guard: the same page by an environment that does not escape holds the stranger's script."""
+    render._environment.cache_clear()
+    try:
+        render._environment().autoescape = False
+        assert ATTACKS["tag"] in page(make_with(ATTACKS["tag"]).results(1))
+    finally:
+        render._environment.cache_clear()
+    assert ATTACKS["tag"] not in page(make_with(ATTACKS["tag"]).results(1))
 
 
 def test_control_characters_are_spelled_out() -> None:
@@ -71,7 +88,9 @@ def test_a_nested_bomb_is_cut() -> None:
     for _ in range(300):
         deep = {"k": deep}
     wide = {f"key {n}": n for n in range(5000)}
-    html = page(Results(kind="port", command="", environment={"deep": deep, **wide}, port={"layers": [deep], "proof": wide}))
+    html = page(
+        Results(kind="port", command="", environment={"deep": deep, **wide}, port={"layers": [deep], "proof": wide})
+    )
     assert len(html) < 300_000
     assert "more in the JSON" in html
 

@@ -180,16 +180,20 @@ def test_a_port_shows_each_layer_and_weight_and_whatever_else_there_is() -> None
         "proof": {"verdict": HOLDS, "oracle against torch float64": 3.1e-16},
     }  # fmt: skip
     text = Parsed(page(Results(kind="port", command="lstm-parity port model.h5", environment={}, port=port))).text
-    for shown in ("model.h5", "ab" * 32, "cd" * 32, "(5, 16)", "lstm_1/kernel:0", "layers.lstm_1.weight_ih_l0", "surprise.deep",
-                  "hard_sigmoid has slope 1/5", "one line only", "3.1e-16", "not a mapping", "It holds: the PyTorch module"):  # fmt: skip
+    names = ("model.h5", "lstm_1/kernel:0", "layers.lstm_1.weight_ih_l0", "surprise.deep", "not a mapping")
+    sentences = ("hard_sigmoid has slope 1/5", "one line only", "It holds: the PyTorch module")
+    for shown in (*names, *sentences, "ab" * 32, "cd" * 32, "(5, 16)", "3.1e-16"):
         assert shown in text
     port["proof"]["verdict"] = FAILS
-    assert "the ported module's outputs are not those of the file" in Parsed(
-        page(Results(kind="port", command="", environment={}, port=port))
-    ).text
+    assert (
+        "the ported module's outputs are not those of the file"
+        in Parsed(page(Results(kind="port", command="", environment={}, port=port))).text
+    )
 
 
-@pytest.mark.parametrize("port", [{"layers": 3, "weights": {"a": 1}, "proof": "no", "resolved": 5, "warnings": {"x": None}}])
+@pytest.mark.parametrize(
+    "port", [{"layers": 3, "weights": {"a": 1}, "proof": "no", "resolved": 5, "warnings": {"x": None}}]
+)
 def test_a_port_of_other_shapes_still_renders(port: dict[str, Any]) -> None:
     assert "</html>" in page(Results(kind="port", command="", environment={}, port=port))
 
@@ -201,12 +205,9 @@ def test_markup_is_well_formed(make: Any, make_with: Callable[[str], Any]) -> No
         opened: list[str] = []
 
         class Nesting(HTMLParser):
-            def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
                 if tag not in optional:
                     opened.append(tag)  # noqa: B023
-
-            def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-                return
 
             def handle_endtag(self, tag: str) -> None:
                 if tag not in optional:

@@ -1,0 +1,117 @@
+"""What `units` configures: shapes and counts as NumPy has them, and the claim of N copies measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from harness import explain, scalar_copies
+from harness.commands.explain import command
+from harness.results import Results
+from reports.render import page
+from weight_mapping import oracle, packing
+from weight_mapping.spec import Cell, Recurrent
+from weight_mapping.weights import BIAS_PARTS, CellWeights
+
+KINDS = ("lstm", "gru", "rnn")
+
+
+def _weights(cell: Cell) -> CellWeights:
+    rng, gates = np.random.default_rng(3), len(cell.gates)
+    return CellWeights(
+        kind=cell.kind,
+        kernel=rng.standard_normal((gates, cell.units, cell.input_size)),
+        recurrent=rng.standard_normal((gates, cell.units, cell.units)),
+        bias=rng.standard_normal((BIAS_PARTS[cell.bias], gates, cell.units)),
+        reset_after=cell.reset_after,
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("units", "inputs"), [(3, 5), (4, 4), (1, 7)])
+def test_shapes_and_counts_are_those_of_the_real_arrays(kind: str, units: int, inputs: int) -> None:
+    cell = explain.usual(kind, units, inputs)  # type: ignore[arg-type]
+    told = explain.explain(cell, batch=2, time=6)
+    keras = packing.pack("keras", _weights(cell))
+    assert {a["name"]: tuple(a["shape"]) for a in told["arrays"]} == {n: a.shape for n, a in keras.items()}
+    assert told["parameters"] == sum(a.size for a in keras.values())
+    assert told["formula"].endswith(f"= {told['parameters']}")
+    torch = packing.pack("torch", _weights(cell))
+    shapes = {a["name"]: tuple(a["shape"]) for a in told["pytorch"]["arrays"]}
+    assert {n.removesuffix("_l0"): s for n, s in shapes.items()} == {
+        n.removesuffix("_l0"): a.shape for n, a in torch.items()
+    }
+    assert told["pytorch"]["parameters"] == sum(a.size for a in torch.values())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shapes_over_time_are_those_of_the_oracle(kind: str) -> None:
+    cell = explain.usual(kind, 3, 5)  # type: ignore[arg-type]
+    told = explain.explain(cell, batch=2, time=6)
+    for row in told["returns"]:
+        layer = Recurrent(cells=(cell,), return_sequences=row["return_sequences"], return_state=row["return_state"])
+        outputs = oracle.forward(layer, {("0",): _weights(cell)}, np.ones((2, 6, 5))).outputs
+        assert [tuple(shape) for _, shape in row["outputs"]] == [y.shape for y in outputs]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_layer_is_copies_of_one_unit_only_where_no_unit_sees_another(kind: str) -> None:
+    found = scalar_copies.measure(explain.usual(kind, 6, 4))  # type: ignore[arg-type]
+    assert found.diagonal < 1e-12 < 1e-2 < found.full
+    one = scalar_copies.measure(explain.usual(kind, 1, 4))  # type: ignore[arg-type]
+    assert max(one.full, one.diagonal) < 1e-12
+
+
+def test_a_large_layer_is_measured_at_64() -> None:
+    assert scalar_copies.measure(explain.usual("rnn", 5000, 300)).units == 64
+
+
+def _run(*arguments: str) -> Any:
+    return CliRunner().invoke(command, list(arguments), standalone_mode=False)
+
+
+def test_the_terminal_answers_with_numbers(tmp_path: Path) -> None:
+    result = _run("--units", "3", "--input", "5", "-o", str(tmp_path))
+    assert result.return_value == 0
+    everything = "return_sequences=True  return_state=True   h at all 4 steps (2, 4, 3), state h (2, 3), state c (2, 3)"
+    formula = "4 x (3 x 5 + 3 x 3 + 1 x 3) = 108"
+    for said in ("LSTM(3) on inputs of width 5", "(5, 12)", "(3, 12)", "(12,)", formula, everything):
+        assert said in result.output
+    html = (tmp_path / "explain.html").read_text()
+    assert "What LSTM(3) configures" in html and ">W_i</text>" in html and ">recurrent_kernel (3, 12)</text>" in html
+
+
+def test_json_is_all_there_is_on_stdout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = json.loads(_run("--cell", "gru", "--units", "7", "--json").output)["layers"][0]
+    assert told["arrays"][0]["shape"] == [5, 21]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("wrong", [["--units", "0"], ["--units", "many"], ["--cell", "transformer"], ["--time", "-1"]])
+def test_wrong_sizes_are_refused(wrong: list[str]) -> None:
+    assert CliRunner().invoke(command, wrong).exit_code == 2
+
+
+def test_every_recurrent_layer_of_a_file_is_explained(shared: Callable[[str], Path], tmp_path: Path) -> None:
+    file = next(iter(sorted(shared("golden").glob("*lstm2*.h5"))))
+    result = _run(str(file), "-o", str(tmp_path))
+    assert result.exit_code == 0, result.exception
+    assert result.output.count("recurrent_kernel full") == 2
+    assert (tmp_path / "explain.html").read_text().count("One step</h3>") == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"units": "x"}, {"arrays": []}, {"steps": 5}, {"copies": None}, {"gates": [{}]}, {"returns": [1]}],
+)
+def test_an_explanation_of_another_shape_is_listed_plainly(change: dict[str, Any]) -> None:
+    layer = {**explain.explain(explain.usual("lstm", 3, 5), batch=2, time=4), **change}
+    html = page(Results(kind="explain", command="", environment={}, explanation={"layers": [layer]}))
+    assert "One step</h3>" not in html and "pytorch.call" in html
