@@ -105,7 +105,10 @@ def source_data(source: Source) -> dict[str, Any]:
 
 def from_archive(archive: Archive) -> Portable:
     """A port's own safetensors: the spec from its metadata, every array checked against it by name and shape."""
-    document = json.loads(archive.metadata["spec"])
+    try:
+        document = json.loads(archive.metadata["spec"])
+    except (ValueError, RecursionError) as problem:
+        raise DamagedFile("a spec that is no JSON", where=str(archive.path), found=shown(problem)) from problem
     if not isinstance(document, Mapping) or document.get("schema") != SCHEMA:
         raise DamagedFile(
             "another schema of spec", where=str(archive.path), found=shown(document)[:40], expected=SCHEMA

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from weight_mapping.expectations import expectations
 from weight_mapping.files import open_archive
 from weight_mapping.files.archive import Archive
 from weight_mapping.keras_config import Parsed, parse
+from weight_mapping.layers_only import layers_only as only_recurrent
 from weight_mapping.spec import Custom, Leaf, with_leaves
 from weight_mapping.spec import Path as LeafPath
 from weight_mapping.weights import LeafWeights, Portable, Source
@@ -19,18 +21,41 @@ from weight_mapping.widths import with_input_shapes
 
 
 def load(
-    path: str | Path, config: str | Path | None = None, *, keep_optimizer: bool = False, max_bytes: int = 4 << 30
-) -> Portable:
+    path: str | Path, config: str | Path | None = None, *, layers_only: bool = False, verify: bool = False,
+    keep_optimizer: bool = False, max_bytes: int = 4 << 30,
+) -> Portable:  # fmt: skip
     """The model in a file or folder, in neutral words and canonical weights.
 
-    `config`: a JSON file, or a .keras or .h5 file, that holds the configuration of a weights-only file. Raises
-    PortingError (Unsupported, DamagedFile, UnsafeFile, WeightsMismatch) that names the layer, what was found, what was
-    expected and the way out. Nothing of the file is executed; layers that only their author has become `Custom`."""
+    `config`: a JSON file, or a .keras or .h5 file, that holds the configuration of a weights-only file. `layers_only`:
+    the recurrent layers alone, also of weights without a configuration, where they are told by names and shapes.
+    `verify`: run the proof again that a port's safetensors file carries. Raises PortingError (Unsupported, DamagedFile,
+    UnsafeFile, WeightsMismatch) that names the layer, what was found, what was expected and the way out. Nothing of the
+    file is executed; layers that only their author has become `Custom`."""
     archive = open_archive(path, config, keep_optimizer=keep_optimizer, max_bytes=max_bytes)
+    portable = _portable(archive, layers_only, keep_optimizer)
+    if verify:
+        from weight_mapping.proving import prove_again
+
+        prove_again(archive, portable)
+    return only_recurrent(portable) if layers_only else portable
+
+
+def _portable(archive: Archive, layers_only: bool, keep_optimizer: bool) -> Portable:
     if "spec" in archive.metadata and archive.container == "safetensors":
         from weight_mapping.exchange import from_archive
 
         return from_archive(archive)
+    if layers_only and archive.config is None:
+        from weight_mapping.drafting import assumptions, draft
+
+        drafted = draft(archive)
+        assumed = assumptions(drafted, archive.keras_version)
+        portable = bind(understand(drafted), drafted, keep_optimizer=keep_optimizer)
+        source = replace(
+            portable.source, config=None, keras_version=archive.keras_version,
+            resolved=(*assumed, *portable.source.resolved),
+        )  # fmt: skip
+        return replace(portable, source=source)
     return bind(understand(archive), archive, keep_optimizer=keep_optimizer)
 
 
@@ -42,7 +67,8 @@ def understand(archive: Archive) -> Parsed:
             where=str(archive.path),
             found=archive.container,
             expected="the model's configuration beside them",
-            way_out="Pass config= (the command: --config) with the model's JSON, .keras or .h5 file.",
+            way_out="Pass config= (the command: --config) with the model's JSON, .keras or .h5 file, or "
+            "layers_only=True (--layers-only) for the recurrent layers that names and shapes tell.",
         )
     return parse(archive.config, archive.keras_version, archive.backend)
 

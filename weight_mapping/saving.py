@@ -18,6 +18,7 @@ from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.riding import with_riders
 from weight_mapping.keras_config.words import slope_of
 from weight_mapping.masks import reachable
+from weight_mapping.proving import stored_proof
 from weight_mapping.slopes import slopes, with_slope
 from weight_mapping.spec import (
     Bidirectional,
@@ -44,16 +45,19 @@ Bidirectional that repeats its outputs at masked steps; padding that starts with
 generation is asked for, so that there and back loses nothing."""
 
 
-def save(portable: Portable, path: str | Path, *, keras: int | None = None) -> None:
+def save(portable: Portable, path: str | Path, *, keras: int | None = None, proof: bool = True) -> None:
     """Write the model. `keras`: the generation to write for, 2 (tf_keras) or 3; by default the one that can state the
-    model as it is. Raises `Unrepresentable` where it can't; nothing is written then.
+    model as it is. Raises `Unrepresentable` where it can't; nothing is written then. `proof`: whether a safetensors
+    file carries the oracle's answers for `load(verify=True)`, beside the SHA-256 of every array.
 
     A hard_sigmoid whose slope the asked generation lacks is brought about by scaling weights (`slopes.with_slope`)."""
     path = Path(path)
     if keras not in (None, 2, 3):
         raise PortingError("no such generation of Keras to write for", found=keras, expected="2 or 3")
     if path.suffix == ".safetensors":
-        write_safetensors(path, portable.arrays(), {"format": "lstm-parity", "spec": to_json(portable)})
+        spec = to_json(portable)
+        carried = {"format": "lstm-parity", "spec": spec, "proof": stored_proof(portable, spec, outputs=proof)}
+        write_safetensors(path, portable.arrays(), carried)
         return
     if path.suffix not in (".keras", ".h5", ".hdf5"):
         raise PortingError("an unknown suffix", where=str(path), expected=".keras, .h5, .weights.h5 or .safetensors")

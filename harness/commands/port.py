@@ -37,10 +37,8 @@ def command(
     if keras and target != "keras":
         raise click.UsageError("--keras goes with --to keras")
     import weight_mapping as wm
-    from weight_mapping.layers_only import layers_only as only
 
-    portable = wm.load(file, config)
-    portable = only(portable) if layers_only else portable
+    portable = wm.load(file, config, layers_only=layers_only)
     _refuse_custom(portable)
     written = f"lstm-parity {shlex.join(sys.argv[1:])}"
     name = "model.safetensors" if target == "torch" else "model.keras"
@@ -48,7 +46,7 @@ def command(
     results = _results(portable, case, modules, written)
     texts = _texts(results, portable)
     output.mkdir(parents=True, exist_ok=True)
-    wm.save(portable, output / name, keras=int(keras) if keras else None)
+    wm.save(portable, output / name, keras=int(keras) if keras else None, proof=not no_proof)
     for file_name, text in texts.items():
         write_text(output / file_name, text)
     if as_json:
