@@ -86,7 +86,7 @@ def run(
     """One Timing for every shape, task, device and implementation, measured or not.
 
     `rounds` is the most that each is timed; a group of the same shape, task and device stops early once `seconds` are
-    spent and 6 rounds are done, the fewest that give a median a 95 % interval (`stopwatch.interleave`). PortingError names an implementation,
+    spent and 6 rounds are done, the fewest that give a median a 95 % interval. PortingError names an implementation,
     task or device that is not known."""
     named = {row.name: row for row in IMPLEMENTATIONS}
     chosen = usual() if implementations is None else implementations
