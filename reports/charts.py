@@ -19,6 +19,7 @@ from reports.text import duration, figure, shown
 from reports.timings import Shape, panels
 
 Marks = tuple[Shape, list[tuple[str, Interval]]]
+_FEW = 8
 _ROWS = 40
 """More rows than these are no drawing any more; the table has them all."""
 
@@ -33,7 +34,7 @@ def margins(results: Results) -> Markup | None:
                 shares[c].append(1 / a.margin)
     kept = [(c, sorted(v for v in values if v > 0 and math.isfinite(v))) for c, values in shares.items()]
     kept = [(c, values) for c, values in kept if values]
-    if not kept:
+    if sum(len(values) for _, values in kept) < _FEW:
         return None
     words = [f"{subject} {precision}".strip() for (subject, precision), _ in kept]
     with mpl.rc_context(SETTINGS):

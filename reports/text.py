@@ -83,7 +83,8 @@ def entries(value: object, path: str = "", depth: int = 0) -> Iterator[tuple[str
         for n, inner in enumerate(value):
             yield from entries(inner, f"{path}[{n}]", depth + 1)
     elif isinstance(value, list | tuple):
-        yield path, "(" + ", ".join(shown(v, 60) for v in value[:30]) + (", …)" if len(value) > 30 else ")")
+        comma = "," if len(value) == 1 and isinstance(value[0], int) else ""  # a shape of one axis, as Python writes it
+        yield path, "(" + ", ".join(shown(v, 60) for v in value[:30]) + (", …)" if len(value) > 30 else f"{comma})")
     else:
         yield path, shown(value)
 

@@ -44,10 +44,11 @@ def test_margins_say_when_a_bound_is_exceeded() -> None:
 
 
 def test_nested_values_are_lines() -> None:
-    assert dict(entries({"a": {"b": (1, 2)}, "c": [{"d": None}], "e": 0.5})) == {
+    assert dict(entries({"a": {"b": (1, 2)}, "c": [{"d": None}], "e": 0.5, "f": [7]})) == {
         "a.b": "(1, 2)",
         "c[0].d": "None",
         "e": "0.50",
+        "f": "(7,)",
     }
 
 
