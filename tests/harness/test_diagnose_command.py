@@ -1,0 +1,85 @@
+"""`lstm-parity diagnose` on saved models: the convention that differs is named, with the layer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import weight_mapping as wm
+from harness.commands.diagnose import command
+from harness.diagnose_models import diagnose_portables, diagnose_recording, recurrent_layers
+from harness.mutants import MUTANTS
+from harness.problems import Problem
+from weight_mapping.weights import CellWeights, Portable
+
+FILE = Path(__file__).parents[1] / "golden" / "k2.2.4_tensorflow_lstm2.h5"
+PLANTED = (
+    "gates i and f of lstm swapped", "bias dropped", "bias doubled", "forget bias added twice", "kernel reshaped",
+    "recurrent kernel transposed",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model() -> Portable:
+    return wm.load(FILE)
+
+
+def planted(model: Portable, name: str) -> tuple[str, Portable]:
+    """The model with one mistake in its second recurrent layer, and that layer's name."""
+    path, layer = list(recurrent_layers(model.spec))[1]
+    cells = {p[len(path) :]: w for p, w in model.weights.items() if p[: len(path)] == path}
+    mutant = next(m for m in MUTANTS if m.id == name)
+    typed = {p: w for p, w in cells.items() if isinstance(w, CellWeights)}
+    changed = mutant.change(Problem(layer=layer, weights=typed, xs=(np.zeros((1, 1, 1)),)))
+    assert changed is not None
+    weights = {**model.weights, **{(*path, *p): w for p, w in changed.weights.items()}}
+    return "/".join(path), replace(model, weights=weights)
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_mistake_in_the_weights_is_named_with_its_layer(model: Portable, name: str) -> None:
+    layer, wrong = planted(model, name)
+    (place,) = diagnose_portables(model, wrong)
+    assert place.layer == layer
+    assert [f.name for f in place.findings] == [name]
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_recorded_answer_is_explained(model: Portable, name: str) -> None:
+    layer, wrong = planted(model, name)
+    x = np.random.default_rng(0).standard_normal((3, 10, 3))
+    y = np.asarray(wm.oracle.run(wrong, x)).astype(np.float32)
+    best = diagnose_recording(model, (x,), {"y": y})[0]
+    assert best.layer == layer and best.findings[0].name == name and best.findings[0].explains
+
+
+def test_a_model_agrees_with_itself(model: Portable) -> None:
+    assert diagnose_portables(model, model) == ()
+    result = CliRunner().invoke(command, [str(FILE), str(FILE)], standalone_mode=False)
+    assert result.return_value == 0 and "They agree." in result.output
+
+
+def test_the_command_reads_a_recording(model: Portable, tmp_path: Path) -> None:
+    layer, wrong = planted(model, "bias doubled")
+    x = np.random.default_rng(0).standard_normal((3, 10, 3))
+    np.savez(tmp_path / "port.npz", x=x, y=np.asarray(wm.oracle.run(wrong, x)))
+    result = CliRunner().invoke(command, [str(FILE), str(tmp_path / "port.npz")], standalone_mode=False)
+    assert result.return_value == 1
+    assert f"{layer}: bias doubled" in result.output and "bias_hh" in result.output
+
+
+def test_a_file_that_is_no_recording_is_one_error(tmp_path: Path) -> None:
+    (tmp_path / "port.npz").write_bytes(b"no archive")
+    result = CliRunner().invoke(command, [str(FILE), str(tmp_path / "port.npz")], standalone_mode=False)
+    assert isinstance(result.exception, wm.DamagedFile)
+
+
+def test_other_settings_are_named(model: Portable) -> None:
+    other = wm.load(FILE.with_name("k2.2.4_tensorflow_gru.h5"))
+    places = diagnose_portables(model, other)
+    text = " ".join(f.explanation for p in places for f in p.findings)
+    assert "lstm in A and gru in B" in text and "only A has it" in text

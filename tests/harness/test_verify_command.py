@@ -1,0 +1,138 @@
+"""`lstm-parity verify`: files, verdict, exit code, and what is said of what could not be measured."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from harness import backends, check
+from harness.commands import verify
+from harness.compare import Limit
+from harness.results import FAILS, HOLDS, from_json
+
+QUICK = ["--case", "rnn/default@different", "--no-bench", "--no-mutants"]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(verify.command, list(arguments), standalone_mode=False, catch_exceptions=False)
+
+
+@pytest.fixture
+def one_backend() -> None:
+    pytest.importorskip("torch")
+
+
+@pytest.mark.usefixtures("one_backend")
+def test_results_and_page_are_written_and_the_verdict_ends_it(tmp_path: Path) -> None:
+    result = run(*QUICK, "--backend", "torch module", "-o", str(tmp_path))
+    assert result.return_value == 0
+    results = from_json((tmp_path / "results.json").read_text(encoding="utf-8"))
+    assert results.verdict == HOLDS and results.planned == ("rnn/default@different",)
+    assert results.not_measured["keras 3"] == "not among the backends asked for"
+    assert results.not_measured["speed"] and results.not_measured["wrong ports"]
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!")
+    page, verdict = result.output.strip().splitlines()[-2:]
+    assert page == str(tmp_path / "report.html") and verdict.startswith("holds: 1 of 1 cases hold")
+
+
+@pytest.mark.usefixtures("one_backend")
+def test_json_alone_is_on_stdout(tmp_path: Path) -> None:
+    result = run(*QUICK, "--backend", "torch nn", "-o", str(tmp_path), "--json")
+    assert json.loads(result.stdout)["kind"] == "verify"
+
+
+@pytest.mark.usefixtures("one_backend")
+def test_a_failure_is_told_with_the_command_that_repeats_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(*_: Any, **__: Any) -> dict[str, Limit]:
+        return dict.fromkeys(("y", "h", "kernel", "recurrent", "bias", "losses", "gate n"), Limit(1e-30, "none")) | {
+            f"gradient {name}": Limit(1e-30, "none") for name in ("x", "h", "kernel", "recurrent", "bias")
+        }
+
+    monkeypatch.setattr(check, "limits", no_room)
+    result = run(*QUICK, "--backend", "torch module", "-o", str(tmp_path), "--seed", "3")
+    assert result.return_value == 1
+    assert "lstm-parity verify --case rnn/default@different --seed 3 --no-bench --no-mutants" in result.stderr
+    assert result.output.strip().splitlines()[-1].startswith("fails: 0 of 1 cases hold, 1 fail")
+
+
+@pytest.mark.usefixtures("one_backend")
+def test_a_framework_that_is_not_there_is_told_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = {**backends.MODULES, "keras 3": ("harness.backends.nowhere", "keras")}
+    monkeypatch.setattr(backends, "MODULES", absent)
+    names = ("--backend", "torch module", "--backend", "keras 3")
+    assert run(*QUICK, *names, "-o", str(tmp_path)).return_value == 0
+    results = from_json((tmp_path / "results.json").read_text(encoding="utf-8"))
+    assert "can't be imported" in results.not_measured["keras 3"]
+
+
+def test_a_run_without_any_backend_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "MODULES", {"keras 3": ("harness.backends.nowhere", "keras")})
+    assert run(*QUICK, "-o", str(tmp_path)).return_value == 1
+
+
+@pytest.mark.usefixtures("one_backend")
+def test_a_backend_that_raises_fails_and_the_others_go_on() -> None:
+    (case,) = check_cases("rnn/default@different")
+    (right,), _ = backends.load(["torch module"])
+
+    class Broken:
+        name, keras, float32_constants = "broken", None, frozenset[str]()
+
+        def build(self, problem: Any, dtype: str) -> Any:
+            raise RuntimeError(f"no {dtype} today of {type(problem).__name__}")
+
+    result = check.check(case, [Broken(), right])  # type: ignore[list-item]
+    assert result.verdict == FAILS
+    assert [a.reason for a in result.agreements if a.backend == "broken"] == [
+        "RuntimeError: no float64 today of Problem"
+    ]
+    assert {a.verdict for a in result.agreements if a.backend == "torch module"} == {HOLDS}
+
+
+def check_cases(pattern: str) -> Any:
+    from harness.cases import cases
+
+    return cases([pattern])
+
+
+@pytest.mark.usefixtures("one_backend")
+@pytest.mark.parametrize("part", ["outputs", "gradients", "step", "train"])
+def test_a_nan_from_a_backend_never_passes(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.backends import torch
+
+    (case,) = check_cases("lstm/default@different")
+    (backend,), _ = backends.load(["torch module"])
+
+    def spoilt(arrays: dict) -> dict:
+        name = list(arrays)[-1]
+        return {**arrays, name: arrays[name] * float("nan")}
+
+    if part in ("step", "train"):
+        before = getattr(torch.TorchSubject, part)
+        monkeypatch.setattr(torch.TorchSubject, part, lambda self, *given: spoilt(before(self, *given)))
+    else:
+        answer = torch.TorchSubject.answer
+        monkeypatch.setattr(
+            torch.TorchSubject, "answer",
+            lambda self: replace(found := answer(self), **{part: spoilt(getattr(found, part))}),
+        )  # fmt: skip
+    assert check.check(case, [backend]).verdict == FAILS
+
+
+def test_usage_errors_are_usage_errors() -> None:
+    import click
+
+    for arguments in (["--case", "nothing"], ["--backend", "nothing"]):
+        with pytest.raises(click.UsageError, match="nothing"):
+            run(*arguments)
+
+
+def test_list_names_cases_and_backends_and_loads_nothing() -> None:
+    result = run("--list", "--case", "lstm/default")
+    assert result.return_value == 0
+    assert result.output.splitlines()[-1] == f"backends: {', '.join(backends.MODULES)}"
