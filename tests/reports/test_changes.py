@@ -45,7 +45,8 @@ def test_a_case_that_fails_now_is_told_before_everything_else(make: Any) -> None
 
 def test_an_error_moves_only_beyond_the_luck_of_rounding(make: Any) -> None:
     def run(error: float) -> Results:
-        return replace(make.results(), cases=(make.case(0, error=error),))
+        whole: Results = make.results()
+        return replace(whole, cases=(make.case(0, error=error),))
 
     assert changes(run(1e-15), run(3e-15)) == []
     assert len(changes(run(1e-15), run(5e-15))) == 8

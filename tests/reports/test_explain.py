@@ -23,10 +23,10 @@ KINDS = ("lstm", "gru", "rnn")
 
 
 def _weights(cell: Cell) -> CellWeights:
-    rng, gates = np.random.default_rng(3), len(cell.gates)
+    rng, gates, inputs = np.random.default_rng(3), len(cell.gates), cell.input_size or 1
     return CellWeights(
         kind=cell.kind,
-        kernel=rng.standard_normal((gates, cell.units, cell.input_size)),
+        kernel=rng.standard_normal((gates, cell.units, inputs)),
         recurrent=rng.standard_normal((gates, cell.units, cell.units)),
         bias=rng.standard_normal((BIAS_PARTS[cell.bias], gates, cell.units)),
         reset_after=cell.reset_after,
