@@ -185,27 +185,29 @@ def _by_tree(parsed: Parsed, wanted: Sequence[Expectation], archive: Archive) ->
         if isinstance(one.leaf, Custom):
             found.append((one, tuple(s for key, s in archive.tree.items() if key.startswith(f"{place}/"))))
             continue
-        found.append((one, tuple(_tree_array(archive.tree, place, one, n) for n in range(len(one.names)))))
+        found.append((one, tuple(_tree_array(parsed, archive.tree, place, one, n) for n in range(len(one.names)))))
     return found
 
 
-def _tree_array(tree: Mapping[str, Stored], place: str, one: Expectation, n: int) -> Stored:
-    for key in tree_keys(place, one, n):
+def _tree_array(parsed: Parsed, tree: Mapping[str, Stored], place: str, one: Expectation, n: int) -> Stored:
+    for key in tree_keys(parsed, place, one, n):
         if key in tree:
             return tree[key]
     raise WeightsMismatch(
         "no weights for this layer",
         where=f"{one.where}/{one.names[n]}",
-        expected=f"an array at {tree_keys(place, one, n)[0]}",
+        expected=f"an array at {tree_keys(parsed, place, one, n)[0]}",
         found=", ".join(sorted(shown(k) for k in tree)[:6]) or "an empty file",
         way_out=_WAY_OUT,
     )
 
 
-def tree_keys(place: str, one: Expectation, n: int) -> list[str]:
+def tree_keys(parsed: Parsed, place: str, one: Expectation, n: int) -> list[str]:
+    """Where an array may lie, the place that this Keras itself writes first."""
     if isinstance(one.leaf, Plain) and one.leaf.kind == "multi_head_attention":
         role, _, what = one.names[n].partition("_")
-        return [f"{place}/{prefix}{role}_dense/vars/{'0' if what == 'kernel' else '1'}" for prefix in ("", "_")]
+        prefixes = ("", "_") if parsed.era.generation >= 3 else ("_", "")
+        return [f"{place}/{prefix}{role}_dense/vars/{'0' if what == 'kernel' else '1'}" for prefix in prefixes]
     return [f"{place}/vars/{n}"]
 
 

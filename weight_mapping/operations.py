@@ -44,7 +44,7 @@ def apply(operation: Operation, inputs: Sequence[Array], xp: Any = np) -> Any:
         raise Unsupported(f"no operation is called {shown(operation.name)!r}", class_name=operation.name)
     signature = inspect.signature(row.formula)
     arguments = [_filled(argument, inputs) for argument in operation.arguments]
-    keywords = {_word(k, signature): _filled(v, inputs) for k, v in operation.keywords if k != "name"}
+    keywords = {word(k, signature): _filled(v, inputs) for k, v in operation.keywords if k != "name"}
     if "xp" in signature.parameters:
         arguments = [xp, *arguments]
     try:
@@ -77,7 +77,8 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
 """Other words for a parameter; the first of its names that the formula has is meant."""
 
 
-def _word(keyword: str, signature: inspect.Signature) -> str:
+def word(keyword: str, signature: inspect.Signature) -> str:
+    """The formula's own name for the parameter that a keyword means."""
     own = (name for name in (keyword, *_WORDS.get(keyword, ())) if name in signature.parameters)
     return next(own, keyword)
 

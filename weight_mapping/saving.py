@@ -15,6 +15,7 @@ from weight_mapping.expectations import Expectation, expectations
 from weight_mapping.files.writing import write_keras_zip, write_legacy_h5, write_safetensors, write_v3_weights
 from weight_mapping.keras_config import Parsed, parse, write_model
 from weight_mapping.keras_config.era import Era
+from weight_mapping.keras_config.order import in_keras_order
 from weight_mapping.keras_config.riding import with_riders
 from weight_mapping.keras_config.words import slope_of
 from weight_mapping.masks import reachable
@@ -62,6 +63,7 @@ def save(portable: Portable, path: str | Path, *, keras: int | None = None, proo
     if path.suffix not in (".keras", ".h5", ".hdf5"):
         raise PortingError("an unknown suffix", where=str(path), expected=".keras, .h5, .weights.h5 or .safetensors")
     target = KERAS3 if keras == 3 else TF_KERAS if keras == 2 else _target(portable)
+    portable = replace(portable, spec=in_keras_order(portable.spec))
     if keras:
         portable = with_slope(portable, slope_of(target))
     config, parsed, wanted = _written(portable, target)
@@ -143,17 +145,20 @@ def _check_meaning(spec: ModelSpec, again: ModelSpec, target: Era) -> None:
     """The written configuration must mean the same model: each layer read again against what was to be written. A
     cell's input size comes back with the weights, and a torch cell's two biases as their sum."""
     reached = reachable(spec)
-    for (path, layer), (_, other) in zip(_layers_of(spec), _layers_of(again), strict=True):
-        if _repeats(layer) and not _repeats(other) and path in reached:
+    layers = dict(_layers_of(spec))
+    for path, other in _layers_of(again):
+        if _repeats(layers[path]) and not _repeats(other) and path in reached:
             raise Unrepresentable(
                 f"{target}'s Bidirectional sets masked outputs to zero, this one repeats the previous output",
                 where="/".join(path),
                 way_out="Save without asking for a generation of Keras.",
             )
-    for (path, leaf), (_, read) in zip(leaves(spec), leaves(again), strict=True):
-        if isinstance(leaf, Cell | ConvCell) and _same(leaf) != _same(read):
+    expected = dict(leaves(spec))
+    for path, read in leaves(again):
+        leaf = expected[path]
+        if _same(leaf) != _same(read):
             raise Unrepresentable(
-                f"{target} can't state this cell", where="/".join(path), found=str(leaf), expected=str(read)
+                f"{target} can't state this layer", where="/".join(path), found=str(leaf), expected=str(read)
             )
 
 
@@ -183,7 +188,7 @@ def _tree(portable: Portable, parsed: Parsed, wanted: list[Expectation]) -> tupl
     for one in wanted:
         place = places[one.path]
         tree.update(
-            {tree_keys(place, one, n)[0]: array for n, array in enumerate(one.give(portable.weights[one.path]))}
+            {tree_keys(parsed, place, one, n)[0]: array for n, array in enumerate(one.give(portable.weights[one.path]))}
         )
         names["/".join(place.split("/")[:2])] = one.path[0]
     return tree, names

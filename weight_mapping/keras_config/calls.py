@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from weight_mapping.errors import DamagedFile, Unsupported, shown
+from weight_mapping.errors import DamagedFile, Unrepresentable, Unsupported, shown
 from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.words import Reading
+from weight_mapping.keras_config.writing_operations import call_arguments
 from weight_mapping.spec import Bidirectional, Layer, Node, Operation, Recurrent, Ref, Slot
 
 Tensor = tuple[str, int, int]
@@ -189,14 +190,20 @@ def write_call(node: Node, layer: Layer, index: Mapping[str, tuple[str, int]], t
     """One inbound node in the form of the `target`."""
     if target.generation >= 3:
         return _write_call_of_keras3(node, layer, index)
-    places = [[*index[ref.node], ref.output] for ref in (*node.inputs, *node.initial_state)]
     keywords: dict[str, Any] = {}
+    given = (*node.inputs, *node.initial_state)
+    if getattr(layer, "kind", "") == "multi_head_attention":  # its value and key are parameters of their own
+        keywords |= {k: [*index[ref.node], ref.output] for k, ref in zip(("value", "key"), given[1:], strict=False)}
+        given = given[:1]
+    places = [[*index[ref.node], ref.output] for ref in given]
     if node.mask is not None:
         keywords["mask"] = [*index[node.mask.node], node.mask.output]
+    if getattr(layer, "options", {}).get("causal"):
+        keywords["use_causal_mask"] = True
     if isinstance(layer, Operation):
-        raise Unsupported(
+        raise Unrepresentable(
             f"the operation {layer.name} as a node of a Keras 2 model",
-            where=node.name,
+            where=shown(node.name),
             way_out="Save as .keras for Keras 3.",
         )
     return [[*place, keywords] for place in places]
@@ -208,11 +215,8 @@ def _write_call_of_keras3(node: Node, layer: Layer, index: Mapping[str, tuple[st
         return {"class_name": "__keras_tensor__", "config": {"shape": [None, None], "dtype": "float32", **history}}
 
     if isinstance(layer, Operation):
-        arguments = [_filled(a, [tensor(ref) for ref in node.inputs]) for a in layer.arguments]
-        return {
-            "args": arguments,
-            "kwargs": {k: _filled(v, [tensor(ref) for ref in node.inputs]) for k, v in layer.keywords},
-        }
+        given = [tensor(ref) for ref in node.inputs]
+        return {"args": [_filled(a, given) for a in call_arguments(node.name, layer)], "kwargs": {}}
     tensors = [tensor(ref) for ref in node.inputs]
     many = len(tensors) > 1 and not isinstance(layer, Recurrent | Bidirectional)
     spread = getattr(layer, "kind", "") == "multi_head_attention"

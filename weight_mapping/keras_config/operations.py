@@ -1,4 +1,4 @@
-"""Operations as nodes: Keras 3's, tf.keras' TFOpLambda, SlicingOpLambda and TensorFlowOpLayer <-> spec.
+"""Operations as nodes: Keras 3's, tf.keras' TFOpLambda, SlicingOpLambda and TensorFlowOpLayer -> spec.
 
 A function's name is compared with the closed list of `weight_mapping.operations`, and never looked up anywhere."""
 
@@ -41,15 +41,28 @@ def operation_node(class_name: str, value: Mapping[str, Any]) -> OperationClass 
     if class_name == "TensorFlowOpLayer":
         node = _node_definition(config.get("node_def"))
         return OperationClass(lambda where: _known(NODE_OPS, node, class_name, where), {})
-    module = str(value.get("module") or "")
-    is_layer = plain_layers.known(class_name) or recurrent.known(class_name)
-    if class_name in KERAS3 and (
-        "ops" in module.split(".") or (not is_layer and not module.startswith("keras.layers"))
-    ):
+    if class_name in KERAS3 and _is_operation(class_name, value, config):
         # An operation's own arguments (axis, keepdims) may ride in its configuration instead of the call.
-        fixed = {k: v for k, v in config.items() if k not in ("name", "trainable", "dtype")}
+        fixed = {k: v for k, v in config.items() if k not in ("name", "trainable", "dtype") and v is not None}
         return OperationClass(lambda where: KERAS3[class_name], fixed)
     return None
+
+
+def _is_operation(class_name: str, value: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+    """Whether a class of this name is the operation, where a layer bears the name too (Add, Concatenate, …): told by
+    the module or, in Keras 3's .h5 files, which leave it out, by `trainable`, which every layer states."""
+    module = str(value.get("module") or "")
+    if "ops" in module.split("."):
+        return True
+    if module:
+        return not module.startswith("keras.layers") and not _is_layer(class_name)
+    inbound = value.get("inbound_nodes") or []
+    keras3 = any(isinstance(node, Mapping) and "args" in node for node in inbound)
+    return not _is_layer(class_name) or (keras3 and "trainable" not in config)
+
+
+def _is_layer(class_name: str) -> bool:
+    return plain_layers.known(class_name) or recurrent.known(class_name)
 
 
 def _known(names: Mapping[str, str], name: str, class_name: str, where: str) -> str:
@@ -88,17 +101,3 @@ def _slotted(value: Any, order: list[Tensor]) -> Any:
             return slice(*(_slotted(v, order) for v in (value.start, value.stop, value.step)))
         case _:
             return value
-
-
-_KERAS3_NAMES = {canonical: name for name, canonical in reversed(KERAS3.items())}
-
-
-def write_operation(name: str, layer: Operation) -> dict[str, Any]:
-    """The stored object of an operation in Keras 3's words; older ones are refused where the call is written."""
-    class_name = _KERAS3_NAMES[layer.name]
-    return {
-        "module": "keras.src.ops.numpy",
-        "class_name": class_name,
-        "config": {"name": name},
-        "registered_name": class_name,
-    }

@@ -239,17 +239,19 @@ def write(layer: Plain, target: Era, where: str) -> tuple[str, dict[str, Any]]:
 
 def _row_of(layer: Plain, target: Era, where: str) -> tuple[str, ClassRow]:
     old = {"Highway", "MaxoutDense"}  # Keras 1 alone
-    for class_name, row in CLASSES.items():
-        if (
-            row.kind == layer.kind
-            and all(layer.options[k] == v for k, v in row.fixed.items())
-            and class_name not in old
-        ):
-            return class_name, row
+    fitting = [
+        (class_name, row)
+        for class_name, row in CLASSES.items()
+        if row.kind == layer.kind and class_name not in old and all(layer.options[k] == v for k, v in row.fixed.items())
+    ]
+    if fitting:
+        return max(fitting, key=lambda found: len(found[1].fixed))  # AdditiveAttention before Attention
     raise Unrepresentable(f"{target} has no class for {layer.kind}", where=where, way_out="Save as .safetensors.")
 
 
 def _older(class_name: str, config: dict[str, Any]) -> None:
+    if class_name == "MultiHeadAttention":  # asked for by its from_config; None: built when called
+        config.update(dict.fromkeys(("query_shape", "key_shape", "value_shape")))
     for key in ("rms_scaling", "causal"):
         config.pop(key, None)
     if class_name.startswith("UpSampling") and class_name != "UpSampling2D":

@@ -8,7 +8,7 @@ from weight_mapping.errors import PortingError, Unrepresentable, shown
 from weight_mapping.keras_config import plain_layers, recurrent
 from weight_mapping.keras_config.calls import write_call
 from weight_mapping.keras_config.era import Era
-from weight_mapping.keras_config.operations import write_operation
+from weight_mapping.keras_config.writing_operations import write_operation
 from weight_mapping.spec import (
     Bidirectional,
     Custom,
@@ -34,11 +34,13 @@ def write_model(spec: ModelSpec, target: Era, name: str | None = None) -> dict[s
         return target.stored("Sequential", {**head, "layers": [*first, *layers]}, "keras")
     listed = {one.name: {**_input_layer(one, target), "name": one.name, "inbound_nodes": []} for one in spec.inputs}
     calls = {one.name: (one.name, 0) for one in spec.inputs}
+    called = {node.layer for node in spec.nodes}
+    for layer_name, layer in spec.layers.items():  # in their order: Keras finds weights by it
+        if layer_name in called:
+            written = write_layer(layer_name, layer, target)
+            listed[layer_name] = {**written, "name": layer_name, "inbound_nodes": []}
     for node in spec.nodes:
         layer = spec.layers[node.layer]
-        if node.layer not in listed:
-            written = write_layer(node.layer, layer, target)
-            listed[node.layer] = {**written, "name": node.layer, "inbound_nodes": []}
         inbound: list[Any] = listed[node.layer]["inbound_nodes"]
         calls[node.name] = (node.layer, len(inbound) + _first_call(layer, target))
         inbound.append(write_call(node, layer, calls, target))
@@ -51,10 +53,10 @@ def write_model(spec: ModelSpec, target: Era, name: str | None = None) -> dict[s
 
 
 def _first_call(layer: Layer, target: Era) -> int:
-    """A nested functional model counts the node that made it, so its first call is 1; tf_keras' Sequential likewise."""
-    if not isinstance(layer, ModelSpec):
+    """In tf_keras a nested model counts the node that made it, so its first call is 1; in Keras 3's files it is 0."""
+    if not isinstance(layer, ModelSpec) or target.generation >= 3:
         return 0
-    return int(not layer.sequential or (target.generation < 3 and layer.inputs[0].shape is not None))
+    return int(not layer.sequential or layer.inputs[0].shape is not None)
 
 
 def _input_layer(one: Input, target: Era) -> dict[str, Any]:
