@@ -106,7 +106,7 @@ def _sizes() -> Iterator[Row]:
 
 
 _ACTIVATIONS = ("relu", "linear", "sigmoid", "softsign", "softplus", "elu", "selu", "gelu", "silu", "exponential")
-_GAINS = {"linear": 0.3, "relu": 0.3, "softplus": 0.3, "exponential": 0.1}  # unbounded: else the state runs away
+_GAINS = {"linear": 0.3, "relu": 0.3, "softplus": 0.3, "exponential": 0.02}  # unbounded: else the state runs away
 _RECURRENT = ("tanh", "linear", "relu", "softsign")
 
 

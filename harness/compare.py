@@ -93,7 +93,7 @@ def agreement(
     else:
         name = max(differences, key=lambda n: differences[n].error / limits[n].bound)
         worst, limit = differences[name], limits[name]
-    holds = worst.error <= limit.bound
+    holds = bool(np.isfinite(worst.error)) and worst.error <= limit.bound  # inf is not within inf
     chaotic = limit.chaotic and np.isfinite(worst.error)
     unit = UNIT["float32"] if dtype == "float32" else 1.0
     return Agreement(
