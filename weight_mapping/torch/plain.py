@@ -110,7 +110,7 @@ def _prelu(c: PlainCall) -> Tensor:
 
 def _flatten(c: PlainCall) -> Tensor:
     x = c.x.movedim(1, -1) if c.o["channels_first"] and c.x.ndim > 2 else c.x
-    return x.reshape(len(x), -1)
+    return x.reshape(x.shape[0], -1)
 
 
 def _concatenate(c: PlainCall) -> Tensor:
@@ -122,9 +122,13 @@ def _fold(combine: Callable[[Tensor, Tensor], Tensor]) -> Callable[[PlainCall], 
 
     def merged(c: PlainCall) -> Tensor:
         ndim = max(x.ndim for x in c.inputs)
-        return reduce(combine, [x.reshape(len(x), *(1,) * (ndim - x.ndim), *x.shape[1:]) for x in c.inputs])
+        return reduce(combine, [_with_axes(x, ndim) for x in c.inputs])
 
     return merged
+
+
+def _with_axes(x: Tensor, ndim: int) -> Tensor:
+    return x if x.ndim == ndim else x.reshape(x.shape[0], *(1,) * (ndim - x.ndim), *x.shape[1:])
 
 
 _SUM = _fold(torch.add)
@@ -138,8 +142,8 @@ def _dot(c: PlainCall) -> Tensor:
     if c.o["normalize"]:
         x, y = (functional.normalize(v, dim=axis, eps=1e-6) for v, axis in ((x, first), (y, second)))
     x, y = x.movedim(first, -1), y.movedim(second, 1)
-    product = x.reshape(len(x), -1, x.shape[-1]) @ y.reshape(len(y), y.shape[1], -1)
-    return product.reshape(len(x), *(*x.shape[1:-1], *y.shape[2:]) or (1,))
+    product = x.reshape(x.shape[0], -1, x.shape[-1]) @ y.reshape(y.shape[0], y.shape[1], -1)
+    return product.reshape(x.shape[0], *(*x.shape[1:-1], *y.shape[2:]) or (1,))
 
 
 def _finish(c: PlainCall, images: Tensor) -> Tensor:
@@ -249,7 +253,7 @@ FUNCTIONS: dict[str, Callable[[PlainCall], Tensor]] = {
     "activation": _activation,
     "prelu": _prelu,
     "flatten": _flatten,
-    "reshape": lambda c: c.x.reshape(len(c.x), *c.o["target_shape"]),
+    "reshape": lambda c: c.x.reshape(c.x.shape[0], *c.o["target_shape"]),
     "permute": lambda c: c.x.permute(0, *c.o["dims"]),
     "repeat_vector": lambda c: c.x.unsqueeze(1).expand(-1, c.o["n"], -1),
     "concatenate": _concatenate,
