@@ -1,10 +1,10 @@
-"""The proof of one port: the PyTorch module against the float64 oracle, on inputs where a mistake must show."""
+"""The proof of one port: what it wrote, run, against the float64 oracle, on inputs where a mistake must show."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,20 +21,33 @@ from weight_mapping.weights import CellWeights, LeafWeights, Portable
 Outputs = Callable[[Portable, Sequence[NDArray[Any]], str], list[NDArray[Any]]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One more thing that a port wrote and that computes: how it is called, its answers, the precisions it has."""
+
+    check: str
+    backend: str
+    outputs: Outputs
+    dtypes: tuple[str, ...] = ("float64", "float32")
+
+
 def prove(
     portable: Portable, outputs: Outputs, *, seed: int = 0, command: str = "", backend: str = "PyTorch",
-    dtypes: Sequence[str] = ("float64", "float32"),
+    dtypes: Sequence[str] = ("float64", "float32"), beside: Sequence[Way] = (),
 ) -> Case:  # fmt: skip
-    """Hold a port's outputs, computed in each of `dtypes`, to the oracle's, within what rounding can explain."""
+    """Hold a port's outputs, computed in each of `dtypes`, and those of every way `beside` it to the oracle's, within
+    what rounding can explain."""
     started = time.perf_counter()
     inputs = probe(portable.spec, seed)
     reference = _named(oracle.run(portable, *inputs))
     amplified = _amplification(portable, inputs, reference)
     agreements: list[Agreement] = []
-    for dtype in dtypes:
-        found = _named(outputs(portable, inputs, dtype))
-        limits = {name: _limit(portable, amplified[name], dtype) for name in reference}
-        agreements.append(agreement("outputs", backend, reference, found, limits, dtype=dtype))
+    ported = Way(check="outputs", backend=backend, outputs=outputs, dtypes=tuple(dtypes))
+    for way in (ported, *beside):
+        for dtype in way.dtypes:
+            found = _named(way.outputs(portable, inputs, dtype))
+            limits = {name: _limit(portable, amplified[name], dtype) for name in reference}
+            agreements.append(agreement(way.check, way.backend, reference, found, limits, dtype=dtype))
     notes = [f"input {i.name}: shape {x.shape}" for i, x in zip(portable.spec.inputs, inputs, strict=True)]
     return Case(
         id="port", title=f"{portable.spec.name}: outputs against the float64 oracle", group="port",

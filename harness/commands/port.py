@@ -25,28 +25,33 @@ from weight_mapping.errors import PortingError, printable
 @click.option("--to", "target", type=click.Choice(["torch", "keras"]), default="torch", show_default=True)
 @click.option("--keras", type=click.Choice(["2", "3"]), help="With --to keras: the generation to write for.")
 @click.option("--layers-only", is_flag=True, help="Only the recurrent layers, whatever stands around them.")
+@click.option("--standalone", is_flag=True, help="Also model.py, plain PyTorch, and model_torch.safetensors.")
 @click.option("--no-proof", is_flag=True, help="Write without comparing; imports no framework.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the proof's inputs.")
 @click.option("--json", "as_json", is_flag=True, help="The proof on stdout as JSON.")
 def command(
-    file: Path, output: Path, config: Path | None, target: str, keras: str | None, layers_only: bool, no_proof: bool,
-    seed: int, as_json: bool,
+    file: Path, output: Path, config: Path | None, target: str, keras: str | None, layers_only: bool,
+    standalone: bool, no_proof: bool, seed: int, as_json: bool,
 ) -> int:  # fmt: skip
     """Port FILE: model.safetensors (or model.keras), spec.json, proof.json and report.html, written only once the
     proof is there. Exit code 1 where the port does not reproduce the oracle."""
     if keras and target != "keras":
         raise click.UsageError("--keras goes with --to keras")
+    if standalone and target != "torch":
+        raise click.UsageError("--standalone goes with --to torch")
     import weight_mapping as wm
 
     portable = wm.load(file, config, layers_only=layers_only)
     _refuse_custom(portable)
     written = f"lstm-parity {shlex.join(sys.argv[1:])}"
     name = "model.safetensors" if target == "torch" else "model.keras"
-    case, modules = (None, {}) if no_proof else _proof(portable, target, keras, seed, written)
+    case, modules = (None, {}) if no_proof else _proof(portable, target, keras, standalone, seed, written)
     results = _results(portable, case, modules, written)
     texts = _texts(results, portable)
     output.mkdir(parents=True, exist_ok=True)
     wm.save(portable, output / name, keras=int(keras) if keras else None, proof=not no_proof)
+    if standalone:
+        _standalone().save_standalone(portable, output)
     for file_name, text in texts.items():
         write_text(output / file_name, text)
     if as_json:
@@ -70,7 +75,21 @@ def _refuse_custom(portable: Any) -> None:
             )  # fmt: skip
 
 
-def _proof(portable: Any, target: str, keras: str | None, seed: int, written: str) -> tuple[Case, dict[str, str]]:
+def _standalone() -> Any:
+    try:
+        import weight_mapping.torch.standalone as standalone
+    except ModuleNotFoundError as missing:
+        raise _needed("--standalone", missing) from None
+    return standalone
+
+
+def _needed(what: str, missing: ModuleNotFoundError, extra: str = "torch") -> PortingError:
+    return PortingError(f"{what} needs {missing.name}", way_out=f"Install it: pip install 'lstm-parity[{extra}]'.")
+
+
+def _proof(
+    portable: Any, target: str, keras: str | None, standalone: bool, seed: int, written: str
+) -> tuple[Case, dict[str, str]]:
     from harness import port
 
     if target == "keras":
@@ -88,7 +107,12 @@ def _proof(portable: Any, target: str, keras: str | None, seed: int, written: st
             f"the proof needs {missing.name}",
             way_out="Install it (pip install 'lstm-parity[torch]') or pass --no-proof.",
         ) from None
-    case = port.prove(portable, ported.outputs, seed=seed, command=written)
+    beside = []
+    if standalone:
+        from harness.backends.standalone import outputs
+
+        beside.append(port.Way(check="outputs of model.py", backend="PyTorch alone", outputs=outputs()))
+    case = port.prove(portable, ported.outputs, seed=seed, command=written, beside=beside)
     return case, ported.destinations(portable)[0]
 
 
