@@ -1,4 +1,4 @@
-"""The command `lstm-parity`: a lazy group, so that `--help` and `inspect` import no framework and nothing they don't use."""
+"""The command `lstm-parity`: a lazy group, so that `--help` and `inspect` import nothing they don't use."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ COMMANDS = {
 class LazyGroup(click.Group):
     """Each command lives in the module of its name in `harness.commands`, imported when it is called."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
         if name not in COMMANDS:
             return None
         module = importlib.import_module(f"harness.commands.{name}")
         command: click.Command = module.command
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 

@@ -7,6 +7,7 @@ Schema history
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -37,6 +38,14 @@ class Agreement:
     """holds | fails | not measured | chaotic."""
     where: str = ""
     """The place of the greatest difference in words: 'batch 1, step 9, unit 3'."""
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether it says that it holds against its own figures: an error that is no number or above its bound."""
+        outside = (
+            self.error is None or self.bound is None or not (math.isfinite(self.error) and self.error <= self.bound)
+        )
+        return self.verdict == HOLDS and outside
 
     @property
     def margin(self) -> float | None:
@@ -71,7 +80,7 @@ class Case:
     @property
     def verdict(self) -> str:
         """fails if any check fails or none was measured; chaotic if one is; else holds."""
-        found = {a.verdict for a in self.agreements}
+        found = {FAILS if a.contradicts else a.verdict for a in self.agreements}
         if FAILS in found or not found - {NOT_MEASURED}:
             return FAILS
         return CHAOTIC if CHAOTIC in found else HOLDS
