@@ -91,9 +91,9 @@ def agreement(
         where = f"unexpected {', '.join(extra)}" if extra else "nothing to compare"
         worst, limit = Difference(np.inf, where), Limit(0.0, "the answers have different parts")
     else:
-        name = max(differences, key=lambda n: differences[n].error / limits[n].bound)
+        name = max(differences, key=lambda n: _severity(differences[n], limits[n]))
         worst, limit = differences[name], limits[name]
-    holds = bool(np.isfinite(worst.error)) and worst.error <= limit.bound  # inf is not within inf
+    holds = bool(np.isfinite(limit.bound)) and worst.error <= limit.bound  # within infinity nothing is proved
     chaotic = limit.chaotic and np.isfinite(worst.error)
     unit = UNIT["float32"] if dtype == "float32" else 1.0
     return Agreement(
@@ -107,6 +107,11 @@ def agreement(
         verdict=CHAOTIC if chaotic else HOLDS if holds else FAILS,
         where=worst.where,
     )
+
+
+def _severity(found: Difference, limit: Limit) -> float:
+    """How much of its bound a difference takes up; what is not finite comes before everything else."""
+    return found.error / limit.bound if np.isfinite(found.error) else np.inf
 
 
 def not_measured(check: str, backend: str, reason: str) -> Agreement:

@@ -43,6 +43,21 @@ def test_nan_is_not_chaos() -> None:
     assert judged({"y": y}, {"y": y + 1}, chaos)[0] == CHAOTIC
 
 
+def test_nothing_holds_within_an_infinite_bound() -> None:
+    y, endless = np.ones((1, 2)), Limit(np.inf, "the oracle itself ran over")
+    assert judged({"y": y * np.inf}, {"y": y * np.inf}, endless)[0] == FAILS
+    assert judged({"y": y}, {"y": y * np.nan}, endless)[0] == FAILS
+    assert judged({"y": y}, {"y": y}, endless)[0] == FAILS
+
+
+def test_an_infinite_difference_is_not_lost_among_several() -> None:
+    y = np.ones((1, 2))
+    limits = {"a": LIMIT, "b": Limit(np.inf, "endless"), "c": LIMIT}
+    found = {"a": y, "b": y * np.nan, "c": y}
+    result = agreement("outputs", "b", dict.fromkeys("abc", y), found, limits, dtype="float64")
+    assert result.verdict == FAILS and result.where.startswith("b: nan")
+
+
 def test_two_shapes_are_named() -> None:
     verdict, where = judged({"y": np.ones((3, 4))}, {"y": np.ones((4, 3))})
     assert verdict == FAILS and "(4, 3)" in where and "(3, 4)" in where
