@@ -183,7 +183,7 @@ def _rows(rng: np.random.Generator, batch: int, time: int) -> NDArray[np.bool_]:
 
 
 MASKS: Mapping[str, Callable[[np.random.Generator, int, int], NDArray[np.bool_] | None]] = {
-    "none": lambda rng, batch, time: None,  # noqa: ARG005
+    "none": lambda rng, batch, time: None,
     "right-padded": _right_padded,
     "scattered": _scattered,
     "all-masked row": _rows,

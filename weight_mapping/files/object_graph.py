@@ -41,7 +41,9 @@ def variables(graph: bytes, where: str) -> dict[str, str]:
         for name, target in children(nodes[node], where):
             if target >= len(nodes):
                 raise DamagedFile("the object graph names a node that it lacks", where=where, found=target)
-            if target not in known and name not in _ASIDE and not name.startswith("_"):
+            # MultiHeadAttention keeps its parts under _query_dense and the like.
+            hidden = name.startswith("_") and not name.endswith("_dense")
+            if target not in known and name not in _ASIDE and not hidden:
                 known.add(target)
                 queue.append((target, f"{path}/{name}".removeprefix("/")))
     return found

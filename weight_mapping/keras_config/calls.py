@@ -37,7 +37,8 @@ class Given:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Called:
-    """One call of one layer. `arguments` and `keywords` keep their nesting, with `Given` for tensors."""
+    """One call of one layer. `arguments` and `keywords` keep their nesting, with `Given` for tensors: Keras 2's list of
+    entries is one argument, a list of tensors."""
 
     layer: str
     arguments: tuple[Any, ...]
@@ -146,10 +147,10 @@ def _history(value: Any, where: str) -> Tensor:
 
 
 def _call_of_keras2(layer: str, node: Any) -> Called:
-    entries = node if not (isinstance(node, list) and node and isinstance(node[0], str)) else [node]
     keywords: dict[str, Any] = {}
-    arguments = _entries(entries, layer, keywords)
-    return Called(layer=layer, arguments=tuple(arguments), keywords=keywords)
+    if isinstance(node, list) and isinstance(node[0], str):
+        return Called(layer=layer, arguments=tuple(_entries([node], layer, keywords)), keywords=keywords)
+    return Called(layer=layer, arguments=(_entries(node, layer, keywords),), keywords=keywords)
 
 
 def _entries(entries: Any, layer: str, keywords: dict[str, Any]) -> list[Any]:

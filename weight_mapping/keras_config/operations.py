@@ -11,6 +11,7 @@ from typing import Any
 from weight_mapping.errors import Unsupported, shown
 from weight_mapping.keras_config import plain_layers, recurrent
 from weight_mapping.keras_config.calls import Called, Given, Tensor
+from weight_mapping.keras_config.node_def import read_node
 from weight_mapping.operations import KERAS3, NODE_OPS, TF_FUNCTIONS
 from weight_mapping.spec import Operation, Slot
 
@@ -39,8 +40,8 @@ def operation_node(class_name: str, value: Mapping[str, Any]) -> OperationClass 
         function = str(config.get("function"))
         return OperationClass(lambda where: _known(TF_FUNCTIONS, function, class_name, where), {})
     if class_name == "TensorFlowOpLayer":
-        node = _node_definition(config.get("node_def"))
-        return OperationClass(lambda where: _known(NODE_OPS, node, class_name, where), {})
+        node, attributes = read_node(config.get("node_def"), str(config.get("name")))
+        return OperationClass(lambda where: _known(NODE_OPS, node, class_name, where), attributes)
     if class_name in KERAS3 and _is_operation(class_name, value, config):
         # An operation's own arguments (axis, keepdims) may ride in its configuration instead of the call.
         fixed = {k: v for k, v in config.items() if k not in ("name", "trainable", "dtype") and v is not None}
@@ -74,17 +75,6 @@ def _known(names: Mapping[str, str], name: str, class_name: str, where: str) -> 
             way_out="It is not on the list of operations that a port understands.",
         )
     return names[name]
-
-
-def _node_definition(value: Any) -> str:
-    """The op of a serialised NodeDef in text or JSON form."""
-    if isinstance(value, Mapping):
-        return str(value.get("op"))
-    for line in str(value).replace("\\n", "\n").splitlines():
-        key, _, rest = line.strip().partition(":")
-        if key == "op":
-            return rest.strip().strip('"')
-    return str(value)[:80]
 
 
 def _slotted(value: Any, order: list[Tensor]) -> Any:
