@@ -17,7 +17,7 @@ _TYPE_NUMBERS = {1: "DT_FLOAT", 2: "DT_DOUBLE", 3: "DT_INT32", 9: "DT_INT64", 10
 
 
 def read_node(value: Any, where: str) -> tuple[str, dict[str, Any]]:
-    """(op, its attributes that are set, as keywords): from JSON (2.2 on) or the message's bytes taken for text (2.0)."""
+    """(op, its attributes that are set, as keywords): from JSON (2.2 on) or the message as text (2.0)."""
     if isinstance(value, str):
         value = _decoded(value.encode(), where)
     if not isinstance(value, Mapping) or not isinstance(value.get("attr") or {}, Mapping):
