@@ -191,11 +191,14 @@ def _run(layer: Plain, made: Any, shapes: tuple[tuple[int, ...], ...], masks: li
 def test_a_layer_computes_what_keras_computes(case: str) -> None:
     layer, make, shapes = CASES[case]
     with keras.device("cpu"):
+        # Keras keeps the policy that it derives from floatx the first time: both are set, and both set back.
         keras.config.set_floatx("float64")
+        keras.config.set_dtype_policy("float64")
         try:
             _run(layer, make(), shapes)
         finally:
             keras.config.set_floatx("float32")
+            keras.config.set_dtype_policy("float32")
 
 
 QUERY, VALUE = np.array([[1, 1, 0], [1, 0, 1]], bool), np.array([[1, 0, 1, 1, 0], [0, 0, 1, 1, 1]], bool)

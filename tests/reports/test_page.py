@@ -116,9 +116,9 @@ def test_a_comparison_that_says_it_holds_against_its_figures_does_not_hold(make:
     case = make.case()
     lying = replace(case.agreements[0], error=error, bound=math.inf, verdict=HOLDS)
     results = replace(make.results(), cases=(replace(case, agreements=(*case.agreements, lying)),), planned=(case.id,))
-    assert results.verdict == HOLDS
+    assert results.verdict == FAILS
     html = page(results)
-    assert "Does not hold: 1 comparison said to hold against its own figures." in html
+    assert "Does not hold" in html and "against its own figures" in html
     assert {math.nan: "NaN", math.inf: "inf"}[error] in Parsed(html).text if not math.isnan(error) else "NaN" in html
 
 

@@ -5,27 +5,31 @@ A function's name is compared with the closed list of `weight_mapping.operations
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from weight_mapping.errors import Unsupported, shown
+from weight_mapping.errors import DamagedFile, Unsupported, shown
 from weight_mapping.keras_config import plain_layers, recurrent
 from weight_mapping.keras_config.calls import Called, Given, Tensor
 from weight_mapping.keras_config.node_def import read_node
+from weight_mapping.keras_config.words import scalar
 from weight_mapping.operations import KERAS3, NODE_OPS, TF_FUNCTIONS
 from weight_mapping.spec import Operation, Slot
 
 
 @dataclass(frozen=True, slots=True)
 class OperationClass:
-    """A stored operation; `read` gives the operation of one call and the order of its tensors."""
+    """A stored operation; `read` gives the operation of one call and the order of its tensors. `fixed`: keywords that
+    its configuration gives; `constants`: what stands between the tensors of a TensorFlowOpLayer, by place."""
 
     canonical: Callable[[str], str]
-    fixed: Mapping[str, Any]
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    constants: Mapping[int, Any] | None = None
 
     def read(self, call: Called, where: str) -> tuple[Operation, list[Tensor]]:
         order: list[Tensor] = []
-        arguments = tuple(_slotted(a, order) for a in call.arguments)
+        given = call.arguments if self.constants is None else _between(call.tensors, self.constants)
+        arguments = tuple(_slotted(a, order) for a in given)
         keywords = {**self.fixed, **call.keywords}
         pairs = tuple(
             (k, _slotted(v, order)) for k, v in keywords.items() if not (k == "name" or (k == "mask" and v is None))
@@ -33,15 +37,22 @@ class OperationClass:
         return Operation(name=self.canonical(where), arguments=arguments, keywords=pairs), order
 
 
+def _between(tensors: list[Tensor], constants: Mapping[int, Any]) -> list[Any]:
+    waiting = iter(tensors)
+    return [constants[n] if n in constants else Given(next(waiting)) for n in range(len(tensors) + len(constants))]
+
+
 def operation_node(class_name: str, value: Mapping[str, Any]) -> OperationClass | None:
     """The operation that a stored node is, or None where it is a layer."""
     config = value.get("config") or {}
     if class_name in ("TFOpLambda", "SlicingOpLambda"):
         function = str(config.get("function"))
-        return OperationClass(lambda where: _known(TF_FUNCTIONS, function, class_name, where), {})
+        return OperationClass(lambda where: _known(TF_FUNCTIONS, function, class_name, where))
     if class_name == "TensorFlowOpLayer":
-        node, attributes = read_node(config.get("node_def"), str(config.get("name")))
-        return OperationClass(lambda where: _known(NODE_OPS, node, class_name, where), attributes)
+        where = shown(config.get("name"))
+        op, attributes = read_node(config.get("node_def"), where)
+        constants = _constants(config.get("constants") or {}, where)
+        return OperationClass(lambda where: _known(NODE_OPS, op, class_name, where), attributes, constants)
     if class_name in KERAS3 and _is_operation(class_name, value, config):
         # An operation's own arguments (axis, keepdims) may ride in its configuration instead of the call.
         fixed = {k: v for k, v in config.items() if k not in ("name", "trainable", "dtype") and v is not None}
@@ -75,6 +86,13 @@ def _known(names: Mapping[str, str], name: str, class_name: str, where: str) -> 
             way_out="It is not on the list of operations that a port understands.",
         )
     return names[name]
+
+
+def _constants(value: Any, where: str) -> dict[int, Any]:
+    """The constants by place; JSON made text of the places."""
+    if not isinstance(value, Mapping) or not all(str(k).isdecimal() for k in value):
+        raise DamagedFile("an operation's constants are not numbered", where=where, found=shown(value))
+    return {int(k): scalar(v) if isinstance(v, Mapping) else v for k, v in value.items()}
 
 
 def _slotted(value: Any, order: list[Tensor]) -> Any:
