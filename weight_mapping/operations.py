@@ -48,10 +48,13 @@ def apply(operation: Operation, inputs: Sequence[Array], xp: Any = np) -> Any:
     if "xp" in signature.parameters:
         arguments = [xp, *arguments]
     try:
-        signature.bind(*arguments, **keywords)
+        bound = signature.bind(*arguments, **keywords)
     except TypeError as problem:
         raise Unsupported(f"the operation {operation.name}: {problem}", class_name=operation.name) from problem
-    return row.formula(*arguments, **keywords)
+    for name in ("x1", "x2"):  # a constant array, which a configuration can only list
+        if isinstance(bound.arguments.get(name), list | tuple):
+            bound.arguments[name] = _like(xp, bound.arguments[name], inputs[0])
+    return row.formula(*bound.args, **bound.kwargs)
 
 
 def _filled(argument: Any, inputs: Sequence[Array]) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 from weight_mapping.errors import DamagedFile, Unsupported, shown
 from weight_mapping.files import protobuf
 
+_WORDS = {"DstT": "dtype", "squeeze_dims": "axis"}
 _SAYS_NOTHING = {"N", "T", "data_format", "_cloned"}
 _TYPES = {"DT_FLOAT": "float32", "DT_DOUBLE": "float64", "DT_HALF": "float16", "DT_INT32": "int32", "DT_INT64": "int64",
           "DT_BOOL": "bool"}  # fmt: skip
@@ -26,7 +27,7 @@ def read_node(value: Any, where: str) -> tuple[str, dict[str, Any]]:
     # In JSON, bytes are base64.
     if attributes.get("data_format", {}).get("s", "NHWC") not in ("NHWC", "TkhXQw=="):
         raise Unsupported("an operation with channels first", where=where, class_name=shown(value.get("op")))
-    given = {"dtype" if k == "DstT" else k: _value(k, v) for k, v in attributes.items() if k not in _SAYS_NOTHING}
+    given = {_WORDS.get(k, k): _value(k, v) for k, v in sorted(attributes.items()) if k not in _SAYS_NOTHING}
     return str(value.get("op")), {k: v for k, v in given.items() if v not in (None, False, 0, [])}
 
 
@@ -40,20 +41,32 @@ def _value(name: str, attribute: Mapping[str, Any]) -> Any:
 
 def _decoded(data: bytes, where: str) -> dict[str, Any]:
     """The message in the form of its JSON, for the kinds of attribute that an operation here can have."""
-    attributes = {}
-    for entry in protobuf.messages(data, 5, where):
-        for attribute in protobuf.messages(entry, 2, where):
-            attributes[protobuf.text(entry, 1, where)] = _attribute(attribute, where)
+    attributes = {
+        protobuf.text(entry, 1, where): _attribute(attribute, where)
+        for entry in protobuf.messages(data, 5, where)
+        for attribute in protobuf.messages(entry, 2, where)
+    }
     return {"op": protobuf.text(data, 2, where), "attr": attributes}
 
 
 def _attribute(data: bytes, where: str) -> dict[str, Any]:
     kinds = {2: "s", 3: "i", 5: "b", 6: "type"}
     found: dict[str, Any] = {kinds[n]: value for n, value in protobuf.fields(data, where) if n in kinds}
+    for packed in protobuf.messages(data, 1, where):
+        found["list"] = {"i": [n for group in protobuf.messages(packed, 3, where) for n in _varints(group, where)]}
     if "type" in found:
         found["type"] = _TYPE_NUMBERS.get(found["type"], found["type"])
     if "s" in found:
         found["s"] = found["s"].decode(errors="replace")
     if "b" in found:
         found["b"] = bool(found["b"])
+    return found
+
+
+def _varints(data: bytes, where: str) -> list[int]:
+    """A packed field's whole numbers, negative ones in two's complement."""
+    found, at = [], 0
+    while at < len(data):
+        value, at = protobuf.varint(data, at, where)
+        found.append(value - (1 << 64) if value >> 63 else value)
     return found
