@@ -67,6 +67,7 @@ def _step(
         masks = [values[node.mask], *masks[1:]]
     if isinstance(layer, ModelSpec):
         return run(layer, inputs, call, masks=masks, path=path)
-    outputs = call(Call(path, layer, inputs, masks, [values[ref] for ref in node.initial_state]))
+    handed = masks if node.masked else [None] * len(masks)
+    outputs = call(Call(path, layer, inputs, handed, [values[ref] for ref in node.initial_state]))
     made = propagate(layer, inputs, masks)
     return outputs, [*made, *[None] * (len(outputs) - len(made))]  # an operation may split into many

@@ -56,7 +56,7 @@ def reachable(model: ModelSpec, entering: bool = False, path: Path = ()) -> froz
     for node in model.nodes:
         layer, own = model.layers[node.layer], (*path, node.layer)
         masked = node.mask is not None or any(carries.get(ref, False) for ref in node.inputs)
-        if masked:
+        if masked and node.masked:
             reached.add(own)
         if isinstance(layer, ModelSpec):
             reached |= reachable(layer, masked, own)

@@ -44,7 +44,7 @@ def apply(operation: Operation, inputs: Sequence[Array], xp: Any = np) -> Any:
         raise Unsupported(f"no operation is called {shown(operation.name)!r}", class_name=operation.name)
     signature = inspect.signature(row.formula)
     arguments = [_filled(argument, inputs) for argument in operation.arguments]
-    keywords = {word(k, signature): _filled(v, inputs) for k, v in operation.keywords if k != "name"}
+    keywords = {k: _filled(v, inputs) for k, v in keywords_of(operation, signature).items()}
     if "xp" in signature.parameters:
         arguments = [xp, *arguments]
     try:
@@ -80,8 +80,14 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
 """Other words for a parameter; the first of its names that the formula has is meant."""
 
 
-def word(keyword: str, signature: inspect.Signature) -> str:
-    """The formula's own name for the parameter that a keyword means."""
+def keywords_of(operation: Operation, signature: inspect.Signature) -> dict[str, Any]:
+    """The keywords under the formula's own names, less what TensorFlow's functions write out and leave off
+    (conjugate=False)."""
+    given = {_word(k, signature): v for k, v in operation.keywords if k != "name"}
+    return {k: v for k, v in given.items() if k in signature.parameters or not (v is None or v is False)}
+
+
+def _word(keyword: str, signature: inspect.Signature) -> str:
     own = (name for name in (keyword, *_WORDS.get(keyword, ())) if name in signature.parameters)
     return next(own, keyword)
 

@@ -28,6 +28,7 @@ from weight_mapping.spec import (
     Layer,
     Leaf,
     ModelSpec,
+    Node,
     Operation,
     Plain,
     Recurrent,
@@ -93,7 +94,7 @@ def _target(portable: Portable) -> Era:
         return THEANO
     if _repeats_under_mask(portable.spec):
         return KERAS2
-    if 1 / 5 in slopes(portable) or _time_major(portable.spec):
+    if 1 / 5 in slopes(portable) or _time_major(portable.spec) or _masks_beside_states(portable.spec):
         return TF_KERAS
     came_from_old = (portable.source.keras_version or "3")[0] in "12"
     return TF_KERAS if came_from_old and Operation not in kinds and 1 / 6 not in slopes(portable) else KERAS3
@@ -123,6 +124,18 @@ def _layers_of(layer: Layer, path: LeafPath = ()) -> Iterator[tuple[LeafPath, La
             yield from _layers_of(part, (*path, name))
 
 
+def _masks_beside_states(spec: ModelSpec) -> bool:
+    """Whether a mask is used where initial states are given: Keras 3 would ignore it."""
+    reached = reachable(spec)
+    beside = ((path, node) for path, model in _models(spec) for node in _calls(model))
+    return any(node.masked and node.mask is None and (*path, node.layer) in reached for path, node in beside)
+
+
+def _models(spec: ModelSpec) -> Iterator[tuple[LeafPath, ModelSpec]]:
+    yield (), spec
+    yield from ((path, part) for path, part in _layers_of(spec) if isinstance(part, ModelSpec))
+
+
 def _time_major(layer: Layer) -> bool:
     return any(isinstance(part, Recurrent) and part.time_major for _, part in _layers_of(layer))
 
@@ -141,9 +154,29 @@ def _written(portable: Portable, target: Era) -> tuple[dict[str, Any], Parsed, l
     return config, parsed, wanted
 
 
+def _check_masks(spec: ModelSpec, again: ModelSpec, target: Era) -> None:
+    """Where a mask arrives beside initial states, the target must use it, or ignore it, as the model does."""
+    reached = reachable(spec) | reachable(again)
+    models = dict(_models(spec))
+    for path, other in _models(again):
+        for node, read in zip(_calls(models[path]), _calls(other), strict=True):
+            if node.masked != read.masked and (*path, node.layer) in reached:
+                raise Unrepresentable(
+                    f"{target} {'uses' if read.masked else 'ignores'} a mask beside initial states",
+                    where="/".join((*path, node.layer)),
+                    way_out="Save without asking for a generation of Keras.",
+                )
+
+
+def _calls(model: ModelSpec) -> list[Node]:
+    """The calls with initial states."""
+    return sorted((node for node in model.nodes if node.initial_state), key=lambda node: (node.layer, node.name))
+
+
 def _check_meaning(spec: ModelSpec, again: ModelSpec, target: Era) -> None:
     """The written configuration must mean the same model: each layer read again against what was to be written. A
     cell's input size comes back with the weights, and a torch cell's two biases as their sum."""
+    _check_masks(spec, again, target)
     reached = reachable(spec)
     layers = dict(_layers_of(spec))
     for path, other in _layers_of(again):

@@ -165,13 +165,17 @@ class Ref:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One call of a layer. Two nodes with one `layer` share its weights."""
+    """One call of a layer. Two nodes with one `layer` share its weights.
+
+    `mask`: a tensor in place of the mask that the inputs carry. Without `masked` the layer runs as if there were none,
+    and what the inputs carry travels on all the same."""
 
     name: str
     layer: str
     inputs: tuple[Ref, ...]
     mask: Ref | None = None
     initial_state: tuple[Ref, ...] = ()
+    masked: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,6 +112,8 @@ def _read_functional(name: str, config: Mapping[str, Any], reading: Reading, sto
     wanted = [end[0] for end in _ends(config.get("input_layers"), "input_layers")]
     offsets = _offsets(layers, calls, outputs)
     nodes = _ordered(calls, values, layers, inputs, offsets)
+    if reading.era.generation >= 3:
+        nodes = tuple(_without_mask(node, reading) for node in nodes)
     lost = [w for w in wanted if w not in inputs]
     if lost:
         raise DamagedFile("an input layer that is not there", where="input_layers", found=shown(lost[0]))
@@ -128,6 +130,17 @@ def _read_functional(name: str, config: Mapping[str, Any], reading: Reading, sto
         nodes=tuple(n for n in nodes if n.name in needed),
         outputs=refs,
     )
+
+
+def _without_mask(node: Node, reading: Reading) -> Node:
+    """Keras 3 hands a layer no mask beside initial states, unless the call names one; Keras 2 does. Source: step 6 of
+    Layer.__call__ in Keras 3.15, measured with Embedding(mask_zero) before an LSTM."""
+    if not node.initial_state or node.mask is not None:
+        return node
+    reading.note(
+        f"{shown(node.name)}: a mask that its input may carry is not used, as in {reading.era} beside initial states"
+    )
+    return replace(node, masked=False)
 
 
 def _needed(nodes: tuple[Node, ...], outputs: tuple[Ref, ...]) -> set[str]:

@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from weight_mapping.errors import Unrepresentable, shown
-from weight_mapping.operations import KERAS3, ROWS, word
+from weight_mapping.operations import KERAS3, ROWS, keywords_of
 from weight_mapping.spec import Operation, Slot
 
 _KERAS3_NAMES = {canonical: name for name, canonical in reversed(KERAS3.items())}
@@ -46,7 +46,7 @@ def _sorted_out(name: str, layer: Operation) -> tuple[list[Any], dict[str, Any]]
     """(the call's arguments, the configuration): Keras 3 gives axes, shapes and the like when the operation is made."""
     signature = inspect.signature(ROWS[layer.name].formula)
     parameters = [p for p in signature.parameters.values() if p.name != "xp"]
-    keywords = {word(k, signature): v for k, v in layer.keywords}
+    keywords = keywords_of(layer, signature)
     if parameters and parameters[0].kind is inspect.Parameter.VAR_POSITIONAL:
         called, settings = list(layer.arguments), keywords
     else:
