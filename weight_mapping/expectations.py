@@ -167,7 +167,7 @@ def _axes(layer: Plain, name: str, shape: Shape, old: bool) -> tuple[int, ...] |
 
 
 def _file_shape(layer: Plain, name: str, shape: tuple[int, ...], old: bool) -> tuple[int, ...]:
-    axes = _axes(layer, name, shape, old) if len(shape) == layer.options.get("rank", 0) + 2 or len(shape) == 4 else None
+    axes = _axes(layer, name, shape, old) if len(shape) in (4, (layer.options.get("rank") or 0) + 2) else None
     return tuple(shape[a] for a in axes) if axes else shape
 
 

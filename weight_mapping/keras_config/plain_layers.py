@@ -56,7 +56,8 @@ CLASSES: dict[str, ClassRow] = {
     "Dense": ClassRow("dense", _same("units", "activation", "use_bias")),
     "Embedding": ClassRow("embedding", _same("input_dim", "output_dim", "mask_zero")),
     "Masking": ClassRow("masking", _same("mask_value")),
-    "ActivityRegularization": ClassRow("identity", {}),
+    "ActivityRegularization": ClassRow("identity"),
+    "Identity": ClassRow("identity"),
     "Dropout": ClassRow("dropout", _same("rate", "noise_shape")),
     **_ranked("SpatialDropout{}D", "spatial_dropout", {"rate": "rate", "data_format": "channels_first"}),
     "GaussianDropout": ClassRow("gaussian_dropout", _same("rate")),
@@ -82,7 +83,7 @@ CLASSES: dict[str, ClassRow] = {
     **_ranked("DepthwiseConv{}D", "depthwise_conv", {**_CONV_KEYS, "depth_multiplier": "depth_multiplier"}, (1, 2)),
     **_ranked("SeparableConv{}D", "separable_conv", {**_CONV_KEYS, "depth_multiplier": "depth_multiplier"}, (1, 2)),
     **_ranked("MaxPooling{}D", "pool", _POOL_KEYS, op="max"),
-    **_ranked("AveragePooling{}D", "pool", _POOL_KEYS, op="average"),
+    **_ranked("AveragePooling{}D", "pool", _POOL_KEYS, op="avg"),
     **_ranked(
         "GlobalMaxPooling{}D", "global_pool", {"data_format": "channels_first", "keepdims": "keepdims"}, op="max"
     ),
@@ -90,7 +91,7 @@ CLASSES: dict[str, ClassRow] = {
         "GlobalAveragePooling{}D",
         "global_pool",
         {"data_format": "channels_first", "keepdims": "keepdims"},
-        op="average",
+        op="avg",
     ),
     **_ranked("ZeroPadding{}D", "zero_padding", {"padding": "padding", "data_format": "channels_first"}),
     **_ranked("Cropping{}D", "cropping", {"cropping": "cropping", "data_format": "channels_first"}),
@@ -222,18 +223,18 @@ def write(layer: Plain, target: Era, where: str) -> tuple[str, dict[str, Any]]:
     if layer.kind == "identity":
         return ("Identity" if target.generation >= 3 else "ActivityRegularization"), {}
     class_name, row = _row_of(layer, target, where)
+    unsaid = _unsaid(layer, target)
     config = {
-        key: _written(layer, option, target, where) for key, option in row.keys.items() if option in layer.options
+        key: _written(layer, option, target, where)
+        for key, option in row.keys.items()
+        if option in layer.options and key not in unsaid
     }
     if layer.options.get("pad_start") and not target.theano:
         raise Unrepresentable(
             "padding that starts with the odd cell (Theano's) has no word in today's Keras", where=where
         )
-    if target.generation < 3:
-        _older(class_name, config)
-    elif layer.kind in ("normalization", "attention") or (layer.kind == "up_sampling" and layer.options["rank"] != 2):
-        config.pop("causal", None)
-        config.pop("interpolation", None) if layer.kind == "up_sampling" else None
+    if class_name == "MultiHeadAttention" and target.generation < 3:  # asked for by its from_config; None: when called
+        config.update(dict.fromkeys(("query_shape", "key_shape", "value_shape")))
     return class_name, config
 
 
@@ -249,13 +250,21 @@ def _row_of(layer: Plain, target: Era, where: str) -> tuple[str, ClassRow]:
     raise Unrepresentable(f"{target} has no class for {layer.kind}", where=where, way_out="Save as .safetensors.")
 
 
-def _older(class_name: str, config: dict[str, Any]) -> None:
-    if class_name == "MultiHeadAttention":  # asked for by its from_config; None: built when called
-        config.update(dict.fromkeys(("query_shape", "key_shape", "value_shape")))
-    for key in ("rms_scaling", "causal"):
-        config.pop(key, None)
-    if class_name.startswith("UpSampling") and class_name != "UpSampling2D":
-        config.pop("interpolation", None)
+def _unsaid(layer: Plain, target: Era) -> set[str]:
+    """Keys that some file has and the target's class does not take; causal stands in the call."""
+    keys = {"causal", *_WITHOUT.get(layer.kind, ())}
+    if layer.kind in ("zero_padding", "cropping", "up_sampling", "spatial_dropout") and layer.options["rank"] == 1:
+        keys.add("data_format")
+    if layer.kind == "up_sampling" and layer.options["rank"] != 2:
+        keys.add("interpolation")
+    return keys | ({"rms_scaling"} if target.generation < 3 else set())
+
+
+_WITHOUT = {
+    "conv_transpose": ("groups",),
+    "separable_conv": ("groups",),
+    "depthwise_conv": ("groups", "filters"),
+}
 
 
 def _written(layer: Plain, option: str, target: Era, where: str) -> Any:
@@ -264,6 +273,8 @@ def _written(layer: Plain, option: str, target: Era, where: str) -> Any:
         return write_activation(value, target, f"{where}.activation")
     if option == "channels_first":
         return "channels_first" if value else "channels_last"
+    if option in ("padding", "cropping") and layer.options["rank"] == 1 and isinstance(value, tuple):
+        return list(value[0])
     return _listed(value)
 
 
