@@ -19,6 +19,7 @@ from weight_mapping.keras_config.order import in_keras_order
 from weight_mapping.keras_config.riding import with_riders
 from weight_mapping.keras_config.words import slope_of
 from weight_mapping.masks import reachable
+from weight_mapping.named_masks import with_named_masks
 from weight_mapping.proving import stored_proof
 from weight_mapping.slopes import slopes, with_slope
 from weight_mapping.spec import (
@@ -67,6 +68,8 @@ def save(portable: Portable, path: str | Path, *, keras: int | None = None, proo
     portable = replace(portable, spec=in_keras_order(portable.spec))
     if keras:
         portable = with_slope(portable, slope_of(target))
+    if target is KERAS3:
+        portable = replace(portable, spec=with_named_masks(portable.spec))
     config, parsed, wanted = _written(portable, target)
     if path.suffix == ".keras":
         if target.theano:

@@ -41,9 +41,9 @@ def test_a_standalone_port_is_proven_too(tmp_path: Path) -> None:
 def test_an_old_file_into_today_s_keras(tmp_path: Path) -> None:
     file = GOLDEN / "k2.2.4_tensorflow_lstm_hs.h5"
     assert run("port", file, "-o", tmp_path / "out", "--to", "keras", "--keras", "3") == 0
-    recorded = np.load(GOLDEN / "k2.2.4_tensorflow_lstm_hs.npz")
-    y = wm.oracle.run(wm.load(tmp_path / "out" / "model.keras"), recorded["x"])
-    assert np.abs(y - recorded["y0"]).max() < 1e-5
+    with np.load(GOLDEN / "k2.2.4_tensorflow_lstm_hs.npz") as recorded:
+        y = wm.oracle.run(wm.load(tmp_path / "out" / "model.keras"), recorded["x"])
+        assert np.abs(y - recorded["y0"]).max() < 1e-5
 
 
 def damaged(path: Path, change: str) -> Path:

@@ -182,9 +182,9 @@ def test_the_frameworks_load_what_was_written(tmp_path: Path, shared: Callable[[
     first, second = (model.get_weights() for model in models)
     assert len(first) == len(second) > 0
     assert all(a.tobytes() == b.tobytes() for a, b in zip(first, second, strict=True))
-    recorded = np.load(next(original.parent.glob(f"{name.split('.')[0]}.npz")))
-    inputs = recorded["x"] if "x" in recorded else recorded["x0"]
-    outputs = recorded["y"] if "y" in recorded else recorded["y0"]
+    with np.load(next(original.parent.glob(f"{name.split('.')[0]}.npz"))) as recorded:
+        inputs = recorded["x"] if "x" in recorded else recorded["x0"]
+        outputs = recorded["y"] if "y" in recorded else recorded["y0"]
     assert np.abs(models[1].predict(inputs, verbose=0) - outputs).max() < 1e-5
 
 

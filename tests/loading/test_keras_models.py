@@ -98,11 +98,13 @@ def test_either_keras_reads_what_is_written(stored: Stored, generation: int, tmp
     """From the .h5 file, which says less than .keras; a hard_sigmoid of the other generation by scaled weights. Keras 3
     hands a layer no mask beside initial states, and saves its masks as operations."""
     portable = stored.load("model.h5")
-    if stored.name == "states_and_mask" and stored.generation != generation:
+    if stored.name == "states_and_mask" and (stored.generation, generation) == (3, 2):
         with pytest.raises(Unrepresentable, match=r"a mask beside initial states|as a node of a Keras 2 model"):
             wm.save(portable, tmp_path / "again.keras", keras=generation)
         return
-    for name in ("again.keras", "again.h5"):
+    # The mask becomes an operation, which Keras 3 loads from a .keras file and not from its own .h5.
+    named = stored.name == "states_and_mask" and generation == 3
+    for name in ("again.keras",) if named else ("again.keras", "again.h5"):
         wm.save(portable, tmp_path / name, keras=generation)
         model = framework(generation).models.load_model(tmp_path / name, compile=False)
         close(predicted(model, stored.inputs), stored.outputs)
