@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("weight_mapping", "harness", "reports")
 FRAMEWORKS = {"torch", "tensorflow", "keras", "tf_keras", "onnx", "onnxruntime"}
+PAGE_WRITERS = ("harness.cli", "harness.pytest_plugin", "harness.porting")
 READERS = {"pyfive", "h5py", "safetensors", "ml_dtypes"}
 
 
@@ -76,10 +77,10 @@ def _refused(found: Import) -> str | None:
     if module.startswith("harness"):
         if found.root in FRAMEWORKS or (found.of("weight_mapping.torch") and not found.inside):
             return "the harness reaches frameworks through harness/backends only"
-        # The commands are cli.py's, one file each; the plugin writes a page too. Both import it when they do.
-        writes_pages = module.startswith("harness.commands.") or module in ("harness.cli", "harness.pytest_plugin")
+        # The commands, the plugin and a port write pages, and import reports when they do.
+        writes_pages = module.startswith("harness.commands.") or module in PAGE_WRITERS
         if found.of("reports") and not (writes_pages and found.inside):
-            return "only the commands and the plugin may import reports, inside a function"
+            return "only what writes a page may import reports, inside a function"
         return None
     if found.of("harness") and not found.of("harness.results", "harness.intervals"):
         return "reports know the records and the statistics of timings, nothing else of the harness"

@@ -1,0 +1,163 @@
+"""One file ported: read, proved, and written as a folder, or refused with nothing written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import environment, port
+from harness.results import Case, Results, to_json, write_text
+from weight_mapping.errors import PortingError, Unsupported, shown
+from weight_mapping.spec import Custom, leaves
+from weight_mapping.weights import Portable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a port is asked to be. `keras`: the generation to write for, where `target` is keras and one was named.
+    `seed`: of the proof's inputs."""
+
+    target: str = "torch"
+    keras: int | None = None
+    layers_only: bool = False
+    standalone: bool = False
+    proof: bool = True
+    seed: int = 0
+
+    @property
+    def model(self) -> str:
+        """The name of the file that holds the ported model."""
+        return "model.safetensors" if self.target == "torch" else "model.keras"
+
+
+def port_file(file: Path, config: Path | None, output: Path, request: Request, *, command: str) -> Results:
+    """Port `file` into the folder `output`: the model, spec.json, proof.json, results.json and report.html, written
+    only once the proof is there. `command` is what the page says made it. Raises PortingError."""
+    import weight_mapping as wm
+
+    portable = wm.load(file, config, layers_only=request.layers_only)
+    _refuse_custom(portable)
+    case, modules = _proof(portable, request, command) if request.proof else (None, {})
+    results = _results(portable, case, modules, command)
+    texts = _texts(results, portable)
+    output.mkdir(parents=True, exist_ok=True)
+    wm.save(portable, output / request.model, keras=request.keras, proof=request.proof)
+    if request.standalone:
+        _standalone().save_standalone(portable, output)
+    for name, text in texts.items():
+        write_text(output / name, text)
+    return results
+
+
+def _refuse_custom(portable: Portable) -> None:
+    """Raise Unsupported for the first layer that only its author has."""
+    for path, leaf in leaves(portable.spec):
+        if isinstance(leaf, Custom):
+            raise Unsupported(
+                f"{shown(leaf.class_name)} is not one of Keras' layers, its author's code is not in the file",
+                where=shown("/".join(path)), class_name=leaf.class_name,
+                way_out="--layers-only ports the recurrent layers around it; in Python, "
+                f"weight_mapping.torch.build(portable, custom={{{shown(leaf.class_name)!r}: module}}) takes yours.",
+            )  # fmt: skip
+
+
+def _standalone() -> Any:
+    try:
+        import weight_mapping.torch.standalone as standalone
+    except ModuleNotFoundError as missing:
+        raise _needed("--standalone", missing) from None
+    return standalone
+
+
+def _needed(what: str, missing: ModuleNotFoundError, extra: str = "torch") -> PortingError:
+    return PortingError(f"{what} needs {missing.name}", way_out=f"Install it: pip install 'lstm-parity[{extra}]'.")
+
+
+def _proof(portable: Portable, request: Request, command: str) -> tuple[Case, Mapping[str, str]]:
+    if request.target == "keras":
+        from weight_mapping.slopes import slopes
+
+        # Scaled weights are rounded to float32 once more, so only float32's bound can hold.
+        scaled = request.keras is not None and slopes(portable) - {1 / 6 if request.keras == 3 else 1 / 5}
+        dtypes = ("float32",) if scaled else ("float64", "float32")
+        case = port.prove(
+            portable, _read_again(request.keras), seed=request.seed, command=command,
+            backend="the file read again", dtypes=dtypes,
+        )  # fmt: skip
+        return case, {}
+    try:
+        from harness.backends import ported
+    except ModuleNotFoundError as missing:
+        raise PortingError(
+            f"the proof needs {missing.name}",
+            way_out="Install it (pip install 'lstm-parity[torch]') or pass --no-proof.",
+        ) from None
+    beside = []
+    if request.standalone:
+        from harness.backends.standalone import outputs
+
+        beside.append(port.Way(check="outputs of model.py", backend="PyTorch alone", outputs=outputs()))
+    case = port.prove(portable, ported.outputs, seed=request.seed, command=command, beside=beside)
+    return case, ported.destinations(portable)[0]
+
+
+def _read_again(keras: int | None) -> port.Outputs:
+    """The oracle on the file as written, in place of a framework: what the file means is what is compared."""
+
+    def outputs(portable: Any, inputs: Any, dtype: str) -> Any:
+        import tempfile
+
+        import numpy as np
+
+        import weight_mapping as wm
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.keras"
+            wm.save(portable, path, keras=keras)
+            answer = wm.oracle.run(wm.load(path), *inputs)
+        return [np.asarray(y, dtype) for y in (answer if isinstance(answer, tuple) else [answer])]
+
+    return outputs
+
+
+def _results(portable: Portable, case: Case | None, modules: Mapping[str, str], command: str) -> Results:
+    told = port.described(portable, modules)
+    told["proof"] = {
+        a.check: f"{a.verdict}: error {a.error:.3g}, bound {a.bound:.3g} {a.unit}; {a.reason}"
+        for a in (case.agreements if case else ())
+    }
+    left_out = {} if case else {"proof": "--no-proof was given"}
+    left_out["speed"] = "a port is not timed; see lstm-parity bench"
+    return Results(
+        kind="port", command=command, environment=environment.describe(), cases=(case,) if case else (),
+        planned=("port",) if case else (), port=told, not_measured=left_out,
+    )  # fmt: skip
+
+
+def proof(results: Results) -> dict[str, Any]:
+    """proof.json: the file's and every array's SHA-256, and each comparison with its bound."""
+    told = results.port
+    return {
+        "schema": results.schema, "command": results.command, "environment": dict(results.environment),
+        "file": {key: told[key] for key in ("file", "sha256", "container", "keras_version", "backend")},
+        "arrays": {row["array"]: row["sha256"] for row in told["weights"]},
+        "resolved": told["resolved"], "warnings": told["warnings"],
+        "checks": [asdict(a) for case in results.cases for a in case.agreements],
+        "verdict": results.verdict if results.cases else "not measured",
+    }  # fmt: skip
+
+
+def _texts(results: Results, portable: Portable) -> dict[str, str]:
+    """Every text file of a port, made before the first one is written."""
+    from reports import render
+    from weight_mapping.exchange import to_json as spec_json
+
+    return {
+        "spec.json": spec_json(portable),
+        "proof.json": json.dumps(proof(results), indent=1),
+        "results.json": to_json(results),
+        "report.html": render.page(results),
+    }
