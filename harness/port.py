@@ -57,8 +57,12 @@ def prove(
 
 
 def _named(answer: Any) -> Named:
-    listed = answer if isinstance(answer, tuple | list) else [answer]
-    return {f"y{n}" if len(listed) > 1 else "y": np.asarray(y) for n, y in enumerate(listed)}
+    """The outputs by name; a comparison's booleans as numbers."""
+    listed = [np.asarray(y) for y in (answer if isinstance(answer, tuple | list) else [answer])]
+    return {
+        f"y{n}" if len(listed) > 1 else "y": y.astype(np.float64) if y.dtype == bool else y
+        for n, y in enumerate(listed)
+    }
 
 
 def _amplification(portable: Portable, inputs: Sequence[NDArray[Any]], reference: Named) -> dict[str, float]:

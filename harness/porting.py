@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +42,29 @@ def port_file(file: Path, config: Path | None, output: Path, request: Request, *
 
     portable = wm.load(file, config, layers_only=request.layers_only)
     _refuse_custom(portable)
+    alone = _standalone(portable) if request.standalone else None
     case, modules = _proof(portable, request, command) if request.proof else (None, {})
     results = _results(portable, case, modules, command)
     texts = _texts(results, portable)
-    output.mkdir(parents=True, exist_ok=True)
-    wm.save(portable, output / request.model, keras=request.keras, proof=request.proof)
-    if request.standalone:
-        _standalone().save_standalone(portable, output)
-    for name, text in texts.items():
-        write_text(output / name, text)
+    with _folder(output):
+        wm.save(portable, output / request.model, keras=request.keras, proof=request.proof)
+        if alone:
+            alone(output)
+        for name, text in texts.items():
+            write_text(output / name, text)
     return results
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[None]:
+    """The folder, made if need be, and gone again where nothing came to stand in it."""
+    made = not path.exists()
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        if made and not any(path.iterdir()):
+            path.rmdir()
 
 
 def _refuse_custom(portable: Portable) -> None:
@@ -64,12 +79,13 @@ def _refuse_custom(portable: Portable) -> None:
             )  # fmt: skip
 
 
-def _standalone() -> Any:
+def _standalone(portable: Portable) -> Callable[[Path], None]:
+    """What writes model.py and its weights, made here: a refusal comes before the folder does."""
     try:
-        import weight_mapping.torch.standalone as standalone
+        from weight_mapping.torch.standalone import standalone, write_standalone
     except ModuleNotFoundError as missing:
         raise _needed("--standalone", missing) from None
-    return standalone
+    return partial(write_standalone, standalone(portable))
 
 
 def _needed(what: str, missing: ModuleNotFoundError, extra: str = "torch") -> PortingError:

@@ -151,11 +151,11 @@ def _cast(xp: Any, x: Array, dtype: str) -> Array:
     """A float stays in the precision in which the model is computed, whatever width the file asks for."""
     name = str(dtype)
     if name.startswith(("float", "bfloat")):
-        return x if _is_float(x) else xp.asarray(x, dtype=np.float64 if xp is np else xp.get_default_dtype())
+        return x if _is_float(x) else x * 1.0
     if name == "bool":
         return x != 0
     if name.startswith(("int", "uint")):
-        return xp.asarray(x, dtype=xp.int64)
+        return x.astype(np.int64) if xp is np else x.long()
     raise Unsupported(f"a cast to {shown(name)}", class_name="cast")
 
 

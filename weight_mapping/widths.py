@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from weight_mapping.plain import KINDS
 from weight_mapping.spec import Bidirectional, Cell, Layer, ModelSpec, Path, Plain, Recurrent, TimeDistributed
 from weight_mapping.weights import CellWeights, LeafWeights
 
 Shape = tuple[int | None, ...]
+_KEEP_SHAPE = {kind for kind, row in KINDS.items() if row.mask in ("pass", "make")} - {
+    "embedding", "dense", "maxout_dense",
+}  # fmt: skip
+"""Layers that give what they take, element by element."""
 
 
 def with_input_shapes(spec: ModelSpec, weights: Mapping[Path, LeafWeights]) -> ModelSpec:
@@ -19,9 +24,19 @@ def with_input_shapes(spec: ModelSpec, weights: Mapping[Path, LeafWeights]) -> M
     return replace(spec, inputs=inputs)
 
 
-def _shape_at(spec: ModelSpec, name: str, weights: Mapping[Path, LeafWeights]) -> Shape | None:
-    first = next((n for n in spec.nodes if any(ref.node == name for ref in n.inputs)), None)
-    return None if first is None else _shape(spec.layers[first.layer], (first.layer,), weights)
+def _shape_at(spec: ModelSpec, name: str, weights: Mapping[Path, LeafWeights], path: Path = ()) -> Shape | None:
+    """The shape of a tensor of the model, as the first layer that takes it says."""
+    calls = ((node, n) for node in spec.nodes for n, ref in enumerate(node.inputs) if ref.node == name)
+    for node, n in calls:
+        own = (*path, node.layer)
+        match spec.layers[node.layer]:
+            case ModelSpec(inputs=inputs) as inner:
+                return inputs[n].shape or _shape_at(inner, inputs[n].name, weights, own)
+            case Plain(kind=kind) if kind in _KEEP_SHAPE:
+                return _shape_at(spec, node.name, weights, path)
+            case layer:
+                return _shape(layer, own, weights)
+    return None
 
 
 def _shape(layer: Layer, path: Path, weights: Mapping[Path, LeafWeights]) -> Shape | None:
@@ -37,6 +52,8 @@ def _shape(layer: Layer, path: Path, weights: Mapping[Path, LeafWeights]) -> Sha
             return (None, None)
         case Plain(kind="dense"):
             return (None, _width(weights[path], 0))
+        case Plain(kind="maxout_dense"):
+            return (None, _width(weights[path], 1))
         case Plain(kind="conv"):
             rank = layer.options["rank"]
             width = _width(weights[path], rank)

@@ -78,7 +78,7 @@ def _allowed(
     rules = [query[:, :, None]] if query is not None else []
     rules += [mask[:, None, :] for mask in (value, key) if mask is not None]
     if causal:
-        rules.append(torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()[None])
+        rules.append(torch.ones_like(scores.flatten(0, -3)[:1], dtype=torch.bool).tril())
     allowed: Tensor | None = None
     for rule in rules:
         allowed = rule if allowed is None else allowed & rule

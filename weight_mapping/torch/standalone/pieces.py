@@ -122,7 +122,7 @@ class ConvLSTMCell(nn.Module):
 
 
 class Recurrent(nn.Module):
-    """Cells over time, one above the other, as Keras runs them; `forward` gives [y, the states of each cell …].
+    """Cells over time, one above the other, as Keras runs them; `forward` gives [y, the states of each cell ...].
 
     A masked step keeps the states and repeats the output (zeros before the first step that counts), or gives zeros with
     `zero_output_for_mask`. Outputs stay in the order of computation. `stateful`: a batch starts where the last one
@@ -143,7 +143,7 @@ class Recurrent(nn.Module):
         self.carried = []
 
     def forward(self, x: Tensor, mask: Tensor | None = None, states: Sequence[Tensor] = ()) -> list[Tensor]:
-        """x (B, T, …) and mask (B, T), time first with time_major; the states of each cell in turn, or none: zeros."""
+        """x (B, T, ...), mask (B, T), time first with time_major; the states of each cell in turn, or none: zeros."""
         x, mask = (x, mask) if self.time_major else (x.transpose(0, 1), None if mask is None else mask.transpose(0, 1))
         x = x.movedim(-1, 2) if self.channels_last else x
         given = [s.movedim(-1, 1) if self.channels_last else s for s in states] or self.carried

@@ -9,7 +9,6 @@ from typing import Any
 
 from torch import Tensor
 
-from weight_mapping.errors import Unrepresentable
 from weight_mapping.graph import Call
 from weight_mapping.plain import KINDS
 from weight_mapping.spec import Path, Plain
@@ -44,8 +43,6 @@ def state(w: Writer, call: Call, layer: Plain, arrays: Arrays) -> Traced:
     one = Stated(w=w, path=call.path, layer=layer, arrays=arrays, x=call.inputs[0])
     if KINDS[layer.kind].training_only:
         return _dropout(one)
-    if layer.options.get("causal"):
-        raise Unrepresentable("attention that looks back only is not stated in one file", where="/".join(call.path))
     if layer.kind in _STATEMENTS:
         return _STATEMENTS[layer.kind](one)
     p = w.parameters(call.path, {n: a for n, a in arrays.items() if n != "count"})

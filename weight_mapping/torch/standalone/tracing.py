@@ -7,6 +7,7 @@ rank, and branches are taken as it says. Sizes stay symbolic: `x.shape[1]` is wr
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from weight_mapping.errors import Unrepresentable
 
 DTYPE = torch.float64
 """What shadows compute in; in the text it is the model's own dtype."""
+_WORDS = re.compile(r"[\w,.> -]+", re.ASCII)
+"""What a string in the text may hold: a word, or the equation of an einsum."""
 _OPERATORS = {
     "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**", "matmul": "@",
     "and": "&", "or": "|", "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
@@ -154,7 +157,7 @@ def render(value: Any, operand: bool = False) -> str:
             return repr(value)
         case float():
             return _number(value)
-        case str() if value.isascii() and value.isidentifier():
+        case str() if _WORDS.fullmatch(value):
             return repr(value)
         case slice():
             return _key(value)
@@ -162,9 +165,7 @@ def render(value: Any, operand: bool = False) -> str:
             return f"({', '.join(render(v) for v in value)}{',' if len(value) == 1 else ''})"
         case list():
             return f"[{', '.join(render(v) for v in value)}]"
-        case Tensor() if value.ndim == 0:
-            return render(value.item())
-        case Tensor() if value.ndim == 1 and value.is_floating_point():
+        case Tensor() if value.is_floating_point():
             return f"torch.tensor({render(value.tolist())}, dtype=self.dtype)"
     raise Unrepresentable("a value that has no place in source text", found=type(value).__name__)
 

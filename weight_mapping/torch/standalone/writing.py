@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,11 @@ class Standalone:
 def save_standalone(portable: Portable, folder: str | Path) -> None:
     """Write model.py and model_torch.safetensors. `Unrepresentable`, before anything is written, for a layer that
     `standalone` can't state."""
-    made = standalone(portable)
+    write_standalone(standalone(portable), folder)
+
+
+def write_standalone(made: Standalone, folder: str | Path) -> None:
+    """The weights first: a model.py that is there has them beside it."""
     write_safetensors(Path(folder) / WEIGHTS, made.arrays, {"format": "pt"})
     with replacing(Path(folder) / MODEL) as temporary:
         temporary.write_text(made.text, encoding="utf-8")
@@ -111,8 +116,8 @@ class _Walk:
         return found
 
     def _floating(self, x: Traced) -> Traced:
-        """What is no float (a comparison's result) as one: a layer computes in its own dtype."""
-        return x if x.shadow.is_floating_point() else Traced(f"{x.operand}.to(self.dtype)", x.shadow.to(DTYPE))
+        """What has another dtype (a comparison's result) in the model's: a layer computes in its own."""
+        return x if x.shadow.dtype == DTYPE else Traced(f"{x.operand}.to(self.dtype)", x.shadow.to(DTYPE))
 
     def _mask(self, mask: Traced | None, name: str) -> Traced | None:
         return None if mask is None else self.w.bind(mask, f"{name}_mask")
@@ -135,7 +140,7 @@ class _Walk:
         return [Traced(f"{y.text}.unflatten(0, {x.text}.shape[:2])", y.shadow.unflatten(0, (-1, steps)))]
 
     def _operation(self, call: Call, operation: Operation, where: str) -> list[Traced]:
-        if operation.name in ("shape", "cast"):
+        if operation.name == "shape":
             raise Unrepresentable(f"the operation {operation.name} is not stated in one file", where=where)
         result = operations.apply(operation, call.inputs, torch)
         found = result if isinstance(result, list | tuple) else [result]
@@ -166,13 +171,14 @@ def _head(portable: Portable, names: list[str]) -> list[str]:
 def _body(w: Writer, names: list[str]) -> list[str]:
     text = "\n".join(w.lines + w.made)
     dtype = []
-    if "self.dtype" in text:
+    if re.search(r"\bself\.dtype\b", text):
         dtype = [
             "    @property",
             "    def dtype(self) -> torch.dtype:",
-            "        return next(self.parameters()).dtype",
+            "        return self._dtype.dtype",
             "",
         ]
+        w.made.append('self.register_buffer("_dtype", torch.zeros(0), persistent=False)  # cast with the model')
     w.bundle.imports |= {("", "torch"), ("torch", "Tensor"), ("torch", "nn"), ("pathlib", "Path"), ("typing", "Any")}
     if "functional." in text:
         w.bundle.imports.add(("torch.nn", "functional"))
