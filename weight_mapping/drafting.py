@@ -1,56 +1,31 @@
-"""A draft of the configuration that a file of weights alone leaves out: its recurrent layers, told by names and shapes.
+"""A draft of the configuration that a file of weights alone leaves out, for the recurrent layers that are recognised.
 
-A recurrent cell is what no other layer is: a kernel (i, G u) followed by a recurrent kernel (u, G u), with G = 4
-(LSTM), 3 (GRU) or 1 (SimpleRNN). What shapes can't tell (activations, the direction of a single layer, masks) is
-assumed to be the default of the Keras that wrote the file, and each assumption is said.
+What names and shapes can't tell (activations, the direction of a single layer, masks) is assumed to be the default of
+the Keras that wrote the file, and each assumption is said.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby, pairwise, permutations
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from weight_mapping.errors import PortingError, shown
-from weight_mapping.files.archive import Archive, Stored
+from weight_mapping.files.archive import Archive
+from weight_mapping.recognising import WAY_OUT, Sketch, groups, recognise
 
-_KERAS_1 = re.compile(r"(?P<cell>.*?)_?(?P<array>[WUb])(?:_(?P<gate>[icfozrh]))?(?:_\d+)?")
-_GATES = {"icfo": "lstm", "zrh": "gru", "": ""}
 _CLASSES = {"lstm": "LSTM", "gru": "GRU", "rnn": "SimpleRNN", "cudnn lstm": "CuDNNLSTM", "cudnn gru": "CuDNNGRU"}
-_ATTRIBUTES = "/.ATTRIBUTES/VARIABLE_VALUE"
-_MOST_CELLS = 6
-"""A stack of more is not put in order by trying every one."""
-Group = tuple[str, tuple[Stored, ...]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sketch:
-    """One cell as its arrays show it. `form` (Keras 1 only) is consume_less; `direction` forward, backward or None."""
-
-    where: str
-    kind: str
-    units: int
-    input_size: int
-    arrays: tuple[Stored, ...]
-    use_bias: bool
-    reset_after: bool | None = None
-    direction: str | None = None
-    form: str | None = None
 
 
 def draft(archive: Archive) -> Archive:
     """The archive's recurrent layers alone, each with an input of its own, and the configuration that says so. What was
     assumed is in `assumptions`. Raises PortingError where no recurrent layer can be recognised."""
-    layers = [(name, cells) for group in groups(archive) for name, cells in _layers(*group)]
-    if archive.tree is not None:
-        layers = [(name, _in_order(name, cells)) for name, cells in layers]
+    layers = recognise(archive)
     if not layers:
         raise PortingError(
             "no recurrent layer can be recognised by names and shapes", where=str(archive.path),
             found=", ".join(shown(stored.name) for stored in archive.stored()[:6]) or "no array",
-            way_out="Pass config= (the command: --config) with the model's configuration.",
+            way_out=WAY_OUT,
         )  # fmt: skip
     names = _distinct([name for name, _ in layers])
     old = any(cell.form for _, cells in layers for cell in cells)
@@ -61,8 +36,8 @@ def draft(archive: Archive) -> Archive:
     return replace(archive, config=config, keras_version=version, layers=arrays, tree=None, named=None)
 
 
-def assumptions(drafted: Archive, told: str | None) -> tuple[str, ...]:
-    """One sentence for each thing that the drafted layers take for granted. `told`: the version in the file."""
+def assumptions(archive: Archive, drafted: Archive) -> tuple[str, ...]:
+    """One sentence for each thing that the drafted layers take for granted, and one for the layers left out."""
     assert drafted.config is not None
     layers = [layer for layer in drafted.config["config"]["layers"] if layer["class_name"] != "InputLayer"]
     words = [
@@ -70,7 +45,11 @@ def assumptions(drafted: Archive, told: str | None) -> tuple[str, ...]:
         "every step returned, no mask, activation tanh"
         for layer in layers
     ]
-    if told is None:
+    taken = {stored.path for stored in drafted.stored()}
+    others = [name for name, arrays in groups(archive) if arrays and taken.isdisjoint(a.path for a in arrays)]
+    if others:
+        words.append(f"left out, since no recurrent layer is recognised there: {', '.join(map(shown, others))}")
+    if archive.keras_version is None:
         words.insert(0, f"the file does not say which Keras wrote it; assumed: the defaults of {_writer(drafted)}")
     return tuple(words)
 
@@ -83,132 +62,6 @@ def _assumed(layer: Mapping[str, Any]) -> str:
 
 def _writer(drafted: Archive) -> str:
     return f"Keras {drafted.keras_version}" if drafted.keras_version else "tf.keras 2"
-
-
-def groups(archive: Archive) -> list[Group]:
-    """The archive's arrays by layer, in its own order, whatever its layout."""
-    if archive.layers is not None:
-        return list(archive.layers)
-    stored = (archive.tree if archive.tree is not None else archive.named) or {}
-    return [
-        (archive.names.get(place, place.rpartition("/")[2]), tuple(arrays for _, arrays in members))
-        for place, members in groupby(stored.items(), lambda item: _layer_place(item[0]))
-    ]
-
-
-def _layer_place(key: str) -> str:
-    """The group of a variable's layer: 'layers/lstm' of 'layers/lstm/cell/vars/0'."""
-    parts = key.removesuffix(_ATTRIBUTES).split("/")
-    inner = ("cell", "vars", "forward_layer", "backward_layer", "layer", "kernel", "recurrent_kernel", "bias")
-    ends = [n for n, part in enumerate(parts) if n and part in inner]
-    return "/".join(parts[: ends[0]] if ends else parts[:-1])
-
-
-def _layers(group: str, arrays: Sequence[Stored]) -> Iterator[tuple[str, list[Sketch]]]:
-    """(name, cells) of every recurrent layer in one group; a nested model's group holds several."""
-    found = [*_by_gate(arrays), *_in_sequence(arrays)]
-    sides = [cell.direction for cell in found]
-    if len(found) == 2 and None in sides and _alike(*found) and "bidirectional" in group.lower():
-        found = [replace(cell, direction=side) for cell, side in zip(found, ("forward", "backward"), strict=True)]
-    places = list(dict.fromkeys(_layer_of(cell) for cell in found))
-    for place in places:
-        own = [cell for cell in found if _layer_of(cell) == place]
-        alone = len(places) == 1 or place == group
-        yield group if alone else f"{group}/{place}", sorted(own, key=lambda c: c.direction == "backward")
-
-
-def _in_order(layer: str, cells: list[Sketch]) -> list[Sketch]:
-    """Stacked cells in the order in which one's units are the next one's input: a tree is sorted by names, which don't
-    tell. PortingError where several orders fit."""
-    if len(cells) < 2 or cells[0].direction:
-        return cells
-    orders = permutations(cells) if len(cells) <= _MOST_CELLS else ()
-    fitting = [list(order) for order in orders if all(a.units == b.input_size for a, b in pairwise(order))]
-    if len(fitting) != 1:
-        raise PortingError(
-            "stacked cells whose order the file does not tell", where=shown(layer), found=f"{len(cells)} cells",
-            way_out="Pass config= (the command: --config) with the model's configuration.",
-        )  # fmt: skip
-    return fitting[0]
-
-
-def _alike(one: Sketch, other: Sketch) -> bool:
-    return (one.kind, one.units, one.input_size) == (other.kind, other.units, other.input_size)
-
-
-def _layer_of(cell: Sketch) -> str:
-    """The layer that a cell belongs to: its path without the parts that only a cell or a direction adds."""
-    parts = [p for p in cell.where.split("/") if not re.fullmatch(r"(lstm|gru|simple_rnn)_cell(_\d+)?|cells?|\d+", p)]
-    if cell.direction is None:
-        return parts[-1] if parts else ""
-    kept = [p for p in parts if not re.match("(forward|backward)_", p)]
-    return kept[-1] if kept else ""
-
-
-def _in_sequence(arrays: Sequence[Stored]) -> Iterator[Sketch]:
-    """Cells of Keras 2 and 3: kernel, recurrent_kernel and bias, one after the other."""
-    for n in range(len(arrays) - 1):
-        kernel, recurrent = arrays[n : n + 2]
-        if not _is_recurrent(recurrent) or len(kernel.shape) != 2:
-            continue
-        units, wide = recurrent.shape
-        kind = {4: "lstm", 3: "gru", 1: "rnn"}.get(wide // units if wide % units == 0 else 0)
-        if kind is None or kernel.shape[1] != wide:
-            continue
-        bias = arrays[n + 2] if n + 2 < len(arrays) and _is_bias(arrays[n + 2], kernel, wide) else None
-        flat = bias is not None and bias.shape == (2 * wide,)
-        yield Sketch(
-            where=_stem(kernel), kind=f"cudnn {kind}" if flat else kind, units=units, input_size=kernel.shape[0],
-            arrays=(kernel, recurrent, *([bias] if bias is not None else [])), use_bias=bias is not None,
-            reset_after=None if bias is None or kind != "gru" or flat else bias.shape == (2, wide),
-            direction=_direction(kernel.path),
-        )  # fmt: skip
-
-
-def _is_recurrent(stored: Stored) -> bool:
-    name = _base(stored)
-    told = name == "recurrent_kernel" or (name == "1" and re.search(r"/(cell|cells/\w+)/vars/1$", stored.name))
-    return bool(told) and len(stored.shape) == 2 and stored.shape[0] > 0
-
-
-def _is_bias(stored: Stored, kernel: Stored, wide: int) -> bool:
-    named = _base(stored) == "bias" or (_base(stored) == "2" and _stem(stored) == _stem(kernel))
-    return named and stored.shape in ((wide,), (2, wide), (2 * wide,))
-
-
-def _by_gate(arrays: Sequence[Stored]) -> Iterator[Sketch]:
-    """Cells of Keras 1: W_i, U_i, b_i and so on, one array a gate; or W, U, b, all gates in one."""
-    named = [(match, a) for a in arrays if (match := _KERAS_1.fullmatch(_base(a)))]
-    for where, members in groupby(named, lambda pair: pair[0]["cell"]):
-        own = list(members)
-        recurrent = next((a for match, a in own if match["array"] == "U"), None)
-        letters = "".join(dict.fromkeys(match["gate"] or "" for match, _ in own))
-        if recurrent is None or len(recurrent.shape) != 2 or letters not in _GATES:
-            continue
-        units, wide = recurrent.shape
-        kind = _GATES[letters] or {4: "lstm", 3: "gru", 1: "rnn"}.get(wide // units)
-        kernel = next((a for match, a in own if match["array"] == "W"), None)
-        if kind is None or kernel is None or len(kernel.shape) != 2:
-            continue
-        yield Sketch(
-            where=where, kind=kind, units=units, input_size=kernel.shape[0], arrays=tuple(a for _, a in own),
-            use_bias=True, reset_after=False if kind == "gru" else None, direction=_direction(where),
-            form="cpu" if letters else "gpu",
-        )  # fmt: skip
-
-
-def _base(stored: Stored) -> str:
-    name = re.sub(r":\d+$", "", stored.name.removesuffix(_ATTRIBUTES)).rpartition("/")[2]
-    return re.sub(r"^(recurrent_kernel|kernel|bias)_\d+$", r"\1", name)
-
-
-def _stem(stored: Stored) -> str:
-    return stored.name.removesuffix(_ATTRIBUTES).rpartition("/")[0].removesuffix("/vars")
-
-
-def _direction(path: str) -> str | None:
-    found = re.search(r"(?:^|/)(forward|backward)_", path)
-    return found[1] if found else None
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

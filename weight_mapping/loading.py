@@ -49,7 +49,7 @@ def _portable(archive: Archive, layers_only: bool, keep_optimizer: bool) -> Port
         from weight_mapping.drafting import assumptions, draft
 
         drafted = draft(archive)
-        assumed = assumptions(drafted, archive.keras_version)
+        assumed = assumptions(archive, drafted)
         portable = bind(understand(drafted), drafted, keep_optimizer=keep_optimizer)
         source = replace(
             portable.source, config=None, keras_version=archive.keras_version,
