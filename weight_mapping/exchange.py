@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from weight_mapping import spec as words
 from weight_mapping.activations import ROWS, Activation, activation
+from weight_mapping.declared import check_fields
 from weight_mapping.errors import DamagedFile, WeightsMismatch, shown
 from weight_mapping.files.archive import Archive
-from weight_mapping.plain import KINDS, plain, weight_shapes
-from weight_mapping.spec import Cell, ConvCell, Leaf, ModelSpec, Path, Plain, leaves
+from weight_mapping.files.guard import reading
+from weight_mapping.plain import KINDS, match, plain, weight_shapes
+from weight_mapping.spec import Cell, ConvCell, Custom, Leaf, ModelSpec, Path, Plain, leaves
 from weight_mapping.weights import CellWeights, LeafWeights, Portable, Source
 
 SCHEMA = 1
@@ -75,6 +77,7 @@ def from_data(data: Any) -> Any:
 
 
 def _made(kind: type[Any], given: dict[str, Any]) -> Any:
+    """A record whose fields have the types that it declares."""
     if kind is Activation:
         if given.get("name") not in ROWS:
             raise DamagedFile("no activation of this name", found=shown(given.get("name")))
@@ -83,7 +86,23 @@ def _made(kind: type[Any], given: dict[str, Any]) -> Any:
         if given.get("kind") not in KINDS:
             raise DamagedFile("no layer of this kind", found=shown(given.get("kind")))
         return plain(given["kind"], **given["options"])
-    return kind(**given)
+    made = kind(**given)
+    check_fields(made, kind.__name__)
+    if kind is ModelSpec:
+        _check_graph(made)
+    return made
+
+
+def _check_graph(model: ModelSpec) -> None:
+    """Every node calls a layer of the model on what is computed before it."""
+    known = {one.name for one in model.inputs}
+    for node in model.nodes:
+        taken = (*node.inputs, *node.initial_state, *([node.mask] if node.mask else []))
+        if node.layer not in model.layers or node.name in known or any(ref.node not in known for ref in taken):
+            raise ValueError(f"the node {node.name} stands in no order")
+        known.add(node.name)
+    if any(ref.node not in known for ref in model.outputs):
+        raise ValueError("an output of no node")
 
 
 def to_json(portable: Portable) -> str:
@@ -105,51 +124,54 @@ def source_data(source: Source) -> dict[str, Any]:
 
 def from_archive(archive: Archive) -> Portable:
     """A port's own safetensors: the spec from its metadata, every array checked against it by name and shape."""
-    try:
+    where = str(archive.path)
+    with reading(f"{where}:spec"):
         document = json.loads(archive.metadata["spec"])
-    except (ValueError, RecursionError) as problem:
-        raise DamagedFile("a spec that is no JSON", where=str(archive.path), found=shown(problem)) from problem
-    if not isinstance(document, Mapping) or document.get("schema") != SCHEMA:
-        raise DamagedFile(
-            "another schema of spec", where=str(archive.path), found=shown(document)[:40], expected=SCHEMA
+        if not isinstance(document, Mapping) or document.get("schema") != SCHEMA:
+            raise DamagedFile("another schema of spec", where=where, found=shown(document)[:40], expected=SCHEMA)
+        spec = from_data(document.get("spec"))
+        if not isinstance(spec, ModelSpec):
+            raise DamagedFile("a spec that is no model", where=where, found=type(spec).__name__)
+        told = document.get("source") or {}
+        source = Source(
+            container=archive.container,
+            path=where,
+            sha256=archive.sha256,
+            keras_version=told.get("keras_version"),
+            backend=told.get("backend"),
+            resolved=tuple(map(str, told.get("resolved") or ())),
         )
-    spec = from_data(document.get("spec"))
-    if not isinstance(spec, ModelSpec):
-        raise DamagedFile("a spec that is no model", where=str(archive.path), found=type(spec).__name__)
-    named = dict(archive.named or {})
-    weights: dict[Path, LeafWeights] = {}
-    for path, leaf in leaves(spec):
-        names = [name for name in named if name.rpartition("/")[0] == "/".join(path)]
-        arrays = {name.rpartition("/")[2]: archive.read(named.pop(name)) for name in names}
-        if arrays or _expected(leaf):
-            weights[path] = _weights(leaf, arrays, "/".join(path))
-    if named:
-        raise WeightsMismatch(
-            "arrays that belong to no layer", where=str(archive.path), found=", ".join(map(shown, sorted(named)[:6]))
-        )
-    told = document.get("source") or {}
-    source = Source(
-        container=archive.container,
-        path=str(archive.path),
-        sha256=archive.sha256,
-        keras_version=told.get("keras_version"),
-        backend=told.get("backend"),
-        resolved=tuple(told.get("resolved") or ()),
-    )
-    return Portable(spec=spec, weights=weights, source=source)
+        check_fields(replace(source, origins={}), "source")
+        named: dict[str, dict[str, Any]] = {}
+        for name, stored in (archive.named or {}).items():
+            named.setdefault(name.rpartition("/")[0], {})[name.rpartition("/")[2]] = stored
+        weights = {
+            path: bound(leaf, {n: archive.read(one) for n, one in named.pop("/".join(path), {}).items()}, path)
+            for path, leaf in leaves(spec)
+            if "/".join(path) in named or expected(leaf)
+        }
+        if named:
+            beside = ", ".join(map(shown, sorted(named)[:6]))
+            raise WeightsMismatch("arrays that belong to no layer", where=where, found=beside)
+        return Portable(spec=spec, weights=weights, source=source)
 
 
-def _expected(leaf: Leaf) -> tuple[str, ...]:
+def expected(leaf: Leaf) -> tuple[str, ...]:
+    """The names of the arrays that a leaf must have."""
     if isinstance(leaf, Cell | ConvCell):
         return ("kernel", "recurrent", *(("bias",) if leaf.bias != "none" else ()))
     return tuple(weight_shapes(leaf)) if isinstance(leaf, Plain) else ()
 
 
-def _weights(leaf: Leaf, arrays: Mapping[str, Any], where: str) -> LeafWeights:
-    if set(_expected(leaf)) != set(arrays):
-        raise WeightsMismatch(
-            "other arrays than the spec asks for", where=where, found=sorted(arrays), expected=_expected(leaf)
-        )
+def bound(leaf: Leaf, arrays: Mapping[str, Any], path: Path) -> LeafWeights:
+    """These arrays as the weights of this leaf; WeightsMismatch where it asks for others. A layer of its author's own
+    takes any."""
+    if isinstance(leaf, Custom):
+        return dict(arrays)
+    where = shown("/".join(path))
+    if set(expected(leaf)) != set(arrays):
+        found = [shown(name) for name in sorted(arrays)]
+        raise WeightsMismatch("other arrays than the spec asks for", where=where, found=found, expected=expected(leaf))
     if isinstance(leaf, Cell | ConvCell):
         reset_after = leaf.reset_after if isinstance(leaf, Cell) else False
         weights = CellWeights(
@@ -161,4 +183,8 @@ def _weights(leaf: Leaf, arrays: Mapping[str, Any], where: str) -> LeafWeights:
         )
         weights.check(leaf, where)
         return weights
-    return {name: arrays[name] for name in _expected(leaf)}
+    if isinstance(leaf, Plain):
+        sizes: dict[str, int] = {}
+        for name, shape in weight_shapes(leaf).items():
+            match(f"{where}/{name}", arrays[name].shape, shape, sizes)
+    return {name: arrays[name] for name in expected(leaf)}

@@ -11,9 +11,8 @@ from functools import partial
 import numpy as np
 
 from weight_mapping import packing
-from weight_mapping.errors import WeightsMismatch
 from weight_mapping.keras_config import Parsed
-from weight_mapping.plain import weight_shapes
+from weight_mapping.plain import match, weight_shapes
 from weight_mapping.spec import Cell, ConvCell, Custom, Leaf, Path, Plain, leaves
 from weight_mapping.weights import Array, CellWeights, LeafWeights
 
@@ -121,7 +120,7 @@ def _plain(path: Path, layer: Plain, parsed: Parsed, frozen: bool) -> Expectatio
     def settle(found: Mapping[str, Shape]) -> Leaf:
         sizes: dict[str, int] = {}
         for file_name, name in own.items():
-            _match(file_name, _file_shape(layer, name, tuple(found[file_name]), old), shapes[name], sizes)
+            match(file_name, _file_shape(layer, name, tuple(found[file_name]), old), shapes[name], sizes)
         return layer
 
     def take(arrays: Mapping[str, Array]) -> LeafWeights:
@@ -137,18 +136,6 @@ def _plain(path: Path, layer: Plain, parsed: Parsed, frozen: bool) -> Expectatio
     return Expectation(
         path=path, leaf=layer, names=file_names, trainable=trainable, settle=settle, take=take, give=give
     )
-
-
-def _match(name: str, found: Shape, expected: Sequence[int | str], sizes: dict[str, int]) -> None:
-    if tuple(expected) == ("*",):
-        return
-    fits = len(found) == len(expected) and all(
-        size == (sizes.setdefault(want, size) if isinstance(want, str) else want)
-        for size, want in zip(found, expected, strict=True)
-    )
-    if not fits:
-        wanted = tuple(sizes.get(w, w) if isinstance(w, str) else w for w in expected)
-        raise WeightsMismatch("wrong shape", where=name, found=tuple(found), expected=wanted)
 
 
 def _axes(layer: Plain, name: str, shape: Shape, old: bool) -> tuple[int, ...] | None:

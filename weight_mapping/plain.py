@@ -7,11 +7,12 @@ The computations are in `oracle.plain` (NumPy) and `torch.plain`; a test holds t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from weight_mapping.activations import activation
+from weight_mapping.errors import WeightsMismatch
 from weight_mapping.spec import Plain
 
 Shape = tuple[int | str, ...]
@@ -42,6 +43,19 @@ def plain(kind: str, **options: Any) -> Plain:
 def weight_shapes(layer: Plain) -> dict[str, Shape]:
     """The layer's weights in Keras' order, each with its shape."""
     return KINDS[layer.kind].weights(layer.options)
+
+
+def match(name: str, found: Sequence[int], expected: Shape, sizes: dict[str, int]) -> None:
+    """Raise WeightsMismatch unless an array's shape is the expected one; `sizes` learns what each letter stands for."""
+    if tuple(expected) == ("*",):
+        return
+    fits = len(found) == len(expected) and all(
+        size == (sizes.setdefault(want, size) if isinstance(want, str) else want)
+        for size, want in zip(found, expected, strict=True)
+    )
+    if not fits:
+        wanted = tuple(sizes.get(w, w) if isinstance(w, str) else w for w in expected)
+        raise WeightsMismatch("wrong shape", where=name, found=tuple(found), expected=wanted)
 
 
 def _bias(o: Options, size: int | str, name: str = "bias") -> dict[str, Shape]:
