@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness import environment, port
+from harness import confined, environment, port
 from harness.results import Case, Results, to_json, write_text
 from weight_mapping.errors import PortingError, Unsupported, shown
 from weight_mapping.spec import Custom, leaves
@@ -20,7 +20,7 @@ from weight_mapping.weights import Portable
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What a port is asked to be. `keras`: the generation to write for, where `target` is keras and one was named.
-    `seed`: of the proof's inputs."""
+    `seed`: of the proof's inputs. `trusted`: whether the file is read in this process, without limits."""
 
     target: str = "torch"
     keras: int | None = None
@@ -28,6 +28,7 @@ class Request:
     standalone: bool = False
     proof: bool = True
     seed: int = 0
+    trusted: bool = False
 
     @property
     def model(self) -> str:
@@ -40,7 +41,7 @@ def port_file(file: Path, config: Path | None, output: Path, request: Request, *
     only once the proof is there. `command` is what the page says made it. Raises PortingError."""
     import weight_mapping as wm
 
-    portable = wm.load(file, config, layers_only=request.layers_only)
+    portable = confined.load(file, config, layers_only=request.layers_only, trusted=request.trusted)
     _refuse_custom(portable)
     alone = _standalone(portable) if request.standalone else None
     case, modules = _proof(portable, request, command) if request.proof else (None, {})

@@ -13,7 +13,11 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from weight_mapping.declared import check
+from weight_mapping.errors import DamagedFile, shown
 from weight_mapping.files.atomic import replacing
+from weight_mapping.files.guard import reading, source
+from weight_mapping.files.strict_json import text_of
 
 SCHEMA = 1
 HOLDS, FAILS, NOT_MEASURED, CHAOTIC = "holds", "fails", "not measured", "chaotic"
@@ -175,6 +179,26 @@ def from_json(text: str) -> Results:
     data["mutants"] = [_record(Mutant, m) for m in data["mutants"]]
     data["timings"] = [_record(Timing, t) for t in data["timings"]]
     return _record(Results, data)
+
+
+def read(text: str) -> Results:
+    """The results in a stranger's JSON. ValueError names the first field that is not of the type that it declares."""
+    try:
+        results = from_json(text)
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"not results: {type(error).__name__} {error}") from error
+    check(results, Results, "results")
+    return results
+
+
+def read_file(path: Path) -> Results:
+    """The results in a stranger's file, which must be a regular one; DamagedFile says what is wrong with it."""
+    with reading(shown(path.name)):
+        text = text_of(source(path))
+    try:
+        return read(text.decode())
+    except ValueError as error:
+        raise DamagedFile("no results of this program", where=shown(path), found=shown(error)) from error
 
 
 def _record(kind: type[Any], data: Mapping[str, Any]) -> Any:

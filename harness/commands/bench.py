@@ -10,8 +10,7 @@ from typing import Any
 import click
 
 from harness.intervals import in_words, median_interval, paired_ratio, unpaired_ratio
-from harness.results import Results, Timing, from_json, to_json, write_text
-from weight_mapping.errors import DamagedFile
+from harness.results import Results, Timing, read_file, to_json, write_text
 
 
 def _shapes(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
@@ -58,7 +57,7 @@ def command(
         for row in bench.IMPLEMENTATIONS:
             click.echo(f"{'*' if row.usual else ' '} {row.name}")
         return 0
-    earlier = _read(old) if old else None
+    earlier = read_file(old) if old else None
     timings = bench.run(
         shapes or bench.SHAPES, implementations or None, tasks or TASKS, rounds=rounds, seconds=seconds,
         progress=lambda text: click.echo(text, err=True),
@@ -78,13 +77,6 @@ def command(
         write_text(output / "report.html", render.page(results))
         click.echo(output / "report.html", err=as_json)
     return int(results.verdict != "holds")
-
-
-def _read(path: Path) -> Results:
-    try:
-        return from_json(path.read_text(encoding="utf-8"))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DamagedFile("these are no results to compare with", where=str(path), found=str(error)) from error
 
 
 def _tables(timings: Sequence[Timing], missing: Mapping[str, str]) -> Iterator[str]:

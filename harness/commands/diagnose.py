@@ -10,45 +10,43 @@ from typing import Any
 
 import click
 
-from weight_mapping.errors import DamagedFile, printable
+from harness import confined
+from weight_mapping.errors import DamagedFile, printable, shown
 
 
 @click.command("diagnose")
 @click.argument("reference", type=click.Path(exists=True, path_type=Path), metavar="A")
 @click.argument("suspect", type=click.Path(exists=True, path_type=Path), metavar="B")
 @click.option("--config", type=click.Path(exists=True, path_type=Path), help="A's configuration, where it lies apart.")
+@click.option("--trusted", is_flag=True, help=confined.TRUSTED)
 @click.option("--json", "as_json", is_flag=True, help="The findings as JSON.")
-def command(reference: Path, suspect: Path, config: Path | None, as_json: bool) -> int:
+def command(reference: Path, suspect: Path, config: Path | None, trusted: bool, as_json: bool) -> int:
     """Say how B, a port of A, differs from it: which convention was mistaken, in which layer, and how to mend it.
 
     A is a model's file. B is another, or an .npz of what a port answered: x (or x0, x1 …) and y (or y0, y1 …).
     Exit code 1 where they differ."""
-    import weight_mapping as wm
     from harness import diagnose_models
 
-    a = wm.load(reference, config=config)
+    a = confined.load(reference, config, trusted=trusted)
     if suspect.suffix == ".npz":
-        inputs, outputs = _recording(suspect)
+        inputs, outputs = _recording(suspect, trusted)
         places = diagnose_models.diagnose_recording(a, inputs, outputs)
     else:
-        places = diagnose_models.diagnose_portables(a, wm.load(suspect))
+        places = diagnose_models.diagnose_portables(a, confined.load(suspect, trusted=trusted))
     click.echo(json.dumps([asdict(p) for p in places], indent=1) if as_json else "\n".join(_lines(places)))
     return int(bool(places))
 
 
-def _recording(path: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    import numpy as np
-
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError) as error:
-        raise DamagedFile("not a recording", where=str(path), found=str(error)) from error
+def _recording(path: Path, trusted: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    arrays = confined.recording(path, trusted=trusted)
     inputs = tuple(arrays[name] for name in sorted(arrays) if name.startswith("x"))
     outputs = {name: array for name, array in arrays.items() if name.startswith("y")}
     if not inputs or not outputs:
         raise DamagedFile(
-            "not a recording", where=str(path), found=sorted(arrays), expected="x (or x0, x1 …) and y (or y0, y1 …)"
+            "not a recording",
+            where=str(path),
+            found=[shown(name) for name in sorted(arrays)],
+            expected="x (or x0, x1 …) and y (or y0, y1 …)",
         )
     return inputs, outputs
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from harness import confined
 from harness.results import Results, write_text
 from weight_mapping.errors import PortingError, printable, shown
 from weight_mapping.spec import Kind
@@ -30,6 +31,7 @@ _SIZE = click.IntRange(min=1, max=100_000)
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for explain.html.  [default: parity-report]",
 )
+@click.option("--trusted", is_flag=True, help=confined.TRUSTED)
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON on stdout; a page only with -o.")
 def command(
     file: Path | None,
@@ -39,6 +41,7 @@ def command(
     time: int,
     batch: int,
     output: Path | None,
+    trusted: bool,
     as_json: bool,
 ) -> int:
     """What exactly does LSTM(units=N) configure? Answered with real shapes, counts and a picture.
@@ -49,9 +52,7 @@ def command(
     if file is None:
         layers = [explain.explain(explain.usual(kind, units, input_size), batch=batch, time=time)]
     else:
-        from weight_mapping import load
-
-        layers = explain.model(load(file), batch=batch, time=time)
+        layers = explain.model(confined.load(file, trusted=trusted), batch=batch, time=time)
         if not layers:
             raise PortingError("there is no recurrent layer to explain", where=str(file))
     explanation = {"layers": layers, **({"file": str(file)} if file else {})}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from harness import confined
 from harness.results import HOLDS, Results
 from weight_mapping.errors import printable
 
@@ -25,10 +26,11 @@ from weight_mapping.errors import printable
 @click.option("--standalone", is_flag=True, help="Also model.py, plain PyTorch, and model_torch.safetensors.")
 @click.option("--no-proof", is_flag=True, help="Write without comparing; imports no framework.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the proof's inputs.")
+@click.option("--trusted", is_flag=True, help=confined.TRUSTED)
 @click.option("--json", "as_json", is_flag=True, help="The proof on stdout as JSON.")
 def command(
     file: Path, output: Path, config: Path | None, target: str, keras: str | None, layers_only: bool,
-    standalone: bool, no_proof: bool, seed: int, as_json: bool,
+    standalone: bool, no_proof: bool, seed: int, trusted: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Port FILE: model.safetensors (or model.keras), spec.json, proof.json and report.html, written only once the
     proof is there. Exit code 1 where the port does not reproduce the oracle."""
@@ -40,7 +42,7 @@ def command(
 
     request = Request(
         target=target, keras=int(keras) if keras else None, layers_only=layers_only, standalone=standalone,
-        proof=not no_proof, seed=seed,
+        proof=not no_proof, seed=seed, trusted=trusted,
     )  # fmt: skip
     results = port_file(file, config, output, request, command=f"lstm-parity {shlex.join(sys.argv[1:])}")
     if as_json:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from harness.results import Results, write_text
-from weight_mapping.errors import DamagedFile, printable
+from harness.results import read_file, write_text
+from weight_mapping.errors import printable
 
 
 @click.command("report")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option(
     "-o",
     "--output",
@@ -27,7 +27,7 @@ def command(files: tuple[Path, ...], output: Path | None) -> int:
 
     if len(files) > 2:
         raise click.UsageError("one results.json to render, or two to compare")
-    results = [_read(path) for path in files]
+    results = [read_file(path) for path in files]
     if len(results) == 1:
         path = output or files[0].parent / "report.html"
         write_text(path, render.page(results[0]))
@@ -45,12 +45,3 @@ def command(files: tuple[Path, ...], output: Path | None) -> int:
         write_text(output, render.page(new, since=old))
         click.echo(printable(output))
     return int(worse > 0)
-
-
-def _read(path: Path) -> Results:
-    from reports.reading import read
-
-    try:
-        return read(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DamagedFile("no results of this program", where=str(path), found=str(error)) from error

@@ -67,7 +67,7 @@ def test_what_is_no_earlier_run_is_one_clear_error(
     old = tmp_path / "old.json"
     old.write_text(text, encoding="utf-8")
     assert run(*SMALL, *NATIVE, "--compare", str(old)) == 3
-    assert "old.json: these are no results to compare with" in capsys.readouterr().err
+    assert "old.json: no results of this program" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("shape", ["1,2,3", "1,2,3,0", "a,b,c,d", "1,2,3,-4", ""])

@@ -11,8 +11,7 @@ from click.testing import CliRunner
 
 from harness.cli import main
 from harness.commands.report import command
-from harness.results import Results, to_json
-from reports.reading import read
+from harness.results import Results, read, to_json
 
 WRONG = {
     "no JSON": "{",

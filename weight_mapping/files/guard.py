@@ -199,6 +199,10 @@ def reading(where: str) -> Iterator[None]:
         raise PortingError("no such file or folder", where=str(error.filename or where)) from error
     except (PermissionError, IsADirectoryError) as error:
         raise PortingError("can't be opened", where=where, found=error.strerror) from error
+    except MemoryError as error:
+        raise UnsafeFile(
+            "needs more memory than it is given", where=where, way_out="If the file is trusted, read it with --trusted."
+        ) from error
     except Exception as error:
         raise DamagedFile(
             "can't be read",

@@ -10,7 +10,7 @@ from weight_mapping.errors import DamagedFile, shown
 from weight_mapping.files.archive import Archive, Array, Stored
 from weight_mapping.files.guard import Source, array_budget, digest
 from weight_mapping.files.keras_h5 import Arrays, read_arrays
-from weight_mapping.files.strict_json import parse_object
+from weight_mapping.files.strict_json import parse_object, text_of
 from weight_mapping.files.zipped import Members
 
 CONFIG, METADATA, WEIGHTS, SHARDS = "config.json", "metadata.json", "model.weights.h5", "model.weights.json"
@@ -103,4 +103,4 @@ def plain_name(name: Any, where: str) -> str:
 
 
 def _json(source: Source) -> dict[str, Any]:
-    return parse_object(source.read(), source.name)
+    return parse_object(text_of(source), source.name)

@@ -14,7 +14,7 @@ from weight_mapping.files.archive import Archive
 from weight_mapping.files.guard import Source, digest, reading, source
 from weight_mapping.files.keras_h5 import open_h5
 from weight_mapping.files.safetensors import is_safetensors, open_safetensors
-from weight_mapping.files.strict_json import parse_object
+from weight_mapping.files.strict_json import parse_object, text_of
 from weight_mapping.files.torch_file import is_torch, open_torch
 
 _KNOWN = "an HDF5 file, a .keras archive, a SavedModel, a TensorFlow checkpoint, a tfjs model, safetensors or .pt"
@@ -126,7 +126,7 @@ def _open_zip(members: zipped.Members, max_bytes: int, keep_optimizer: bool) -> 
 
 
 def _open_json(file: Source, max_bytes: int, keep_optimizer: bool) -> Archive:
-    model = parse_object(file.read(), file.name)
+    model = parse_object(text_of(file), file.name)
     find = _finder(file.path.parent)
     if "weightsManifest" in model:
         return tfjs.open_tfjs(file, model, find, max_bytes)
@@ -154,7 +154,7 @@ def _configuration(path: Path, max_bytes: int) -> tuple[Mapping[str, Any], str |
         if head.startswith(zipped.SIGNATURE):
             found = *keras_zip.configuration(zipped.members(file), max_bytes), None
         elif head.lstrip()[:1] == b"{":
-            found = _json_configuration(parse_object(file.read(), file.name), file.name)
+            found = _json_configuration(parse_object(text_of(file), file.name), file.name)
         else:
             archive = _open(path, max_bytes, False)
             found = archive.config, archive.keras_version, archive.backend

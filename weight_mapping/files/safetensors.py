@@ -3,9 +3,11 @@ Source: github.com/huggingface/safetensors, README, "Format"."""
 
 from __future__ import annotations
 
+import json
 import struct
+from collections.abc import Callable, Mapping
 from math import prod
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -19,14 +21,45 @@ _TYPES = {
     "I16": "<i2", "U16": "<u2", "I32": "<i4", "U32": "<u4", "I64": "<i8", "U64": "<u8",
 }  # fmt: skip
 
+_NAMES = {np.dtype(kind).newbyteorder("<").str: name for name, kind in _TYPES.items()}
+
 
 def is_safetensors(head: bytes, length: int) -> bool:
     """Whether a file of this length that begins so can be one."""
     return len(head) > 8 and head[8:9] == b"{" and 2 <= struct.unpack_from("<Q", head)[0] <= length - 8
 
 
+def stream(file: BinaryIO, arrays: Mapping[str, Array]) -> None:
+    """Write the format as it goes, never more than one array's copy in memory."""
+    header: dict[str, Any] = {}
+    end = 0
+    for name, array in arrays.items():
+        kind = _NAMES.get(array.dtype.newbyteorder("<").str)
+        if kind is None:
+            raise Unsupported("an array of a type that holds no plain numbers", where=shown(name), found=array.dtype)
+        header[name] = {"dtype": kind, "shape": array.shape, "data_offsets": [end, end := end + array.nbytes]}
+    text = json.dumps(header).encode()
+    file.write(struct.pack("<Q", len(text)) + text)
+    for array in arrays.values():
+        file.write(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
+
+
 def open_safetensors(source: Source, max_bytes: int) -> Archive:
     """Every array of the file by its name; the header must account for each byte, once."""
+    metadata, named, read = read_tensors(source)
+    array_budget(source.length, max_bytes).spend(sum(s.nbytes for s in named.values()), source.name)
+    return Archive(
+        container="safetensors",
+        path=source.path,
+        sha256=source.sha256(),
+        named=named,
+        metadata=metadata,
+        reader=read,
+    )
+
+
+def read_tensors(source: Source) -> tuple[dict[str, str], dict[str, Stored], Callable[[Stored], Array]]:
+    """The metadata, the arrays' headers by name, and what reads one."""
     header = source.read(0, 8)
     (size,) = struct.unpack("<Q", header)
     if size > min(MAX_BYTES, source.length - 8):
@@ -41,21 +74,13 @@ def open_safetensors(source: Source, max_bytes: int) -> Archive:
     with reading(f"{source.name}:header"):
         for name, entry in entries.items():
             named[name], places[name] = _header(name, entry, f"{source.name}:{shown(name)}")
-    array_budget(source.length, max_bytes).spend(sum(s.nbytes for s in named.values()), source.name)
     _check_places(named, places, data)
 
     def read(stored: Stored) -> Array:
         with reading(f"{source.name}:{shown(stored.name)}"), data.view() as view:
             return _array(view, places[stored.name], stored)
 
-    return Archive(
-        container="safetensors",
-        path=source.path,
-        sha256=source.sha256(),
-        named=named,
-        metadata=metadata,
-        reader=read,
-    )
+    return metadata, named, read
 
 
 def _header(name: str, entry: dict[str, Any], where: str) -> tuple[Stored, int]:

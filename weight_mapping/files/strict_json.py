@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any
 
 from weight_mapping.errors import DamagedFile, shown
-from weight_mapping.files.guard import reading
+from weight_mapping.files.guard import Source, reading
 
 MAX_BYTES = 64 << 20
 MAX_DEPTH = 200
@@ -17,15 +17,18 @@ MAX_INTEGER = 1 << 64
 
 def parse(data: bytes | str, where: str) -> Any:
     """The value of a JSON document, or DamagedFile."""
-    if len(data) > MAX_BYTES:
-        raise DamagedFile(
-            "the JSON is too large", where=where, found=f"{len(data):,} bytes", expected=f"at most {MAX_BYTES:,}"
-        )
+    _check_size(len(data), where)
     with reading(where):
         text = data.decode("utf-8") if isinstance(data, bytes) else data
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
     _check(value, where)
     return value
+
+
+def text_of(source: Source) -> bytes:
+    """The bytes of a file of JSON, read only where there are no more of them than JSON may have."""
+    _check_size(source.length, source.name)
+    return source.read()
 
 
 def parse_object(data: bytes | str, where: str) -> dict[str, Any]:
@@ -34,6 +37,13 @@ def parse_object(data: bytes | str, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DamagedFile("the JSON is not an object", where=where, found=type(value).__name__)
     return value
+
+
+def _check_size(size: int, where: str) -> None:
+    if size > MAX_BYTES:
+        raise DamagedFile(
+            "the JSON is too large", where=where, found=f"{size:,} bytes", expected=f"at most {MAX_BYTES:,}"
+        )
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from weight_mapping.errors import DamagedFile, PortingError, UnsafeFile, Unsupported, shown
 from weight_mapping.files.archive import Archive, Array, Stored
 from weight_mapping.files.guard import Source, array_budget, reading
-from weight_mapping.files.zipped import Members
+from weight_mapping.files.zipped import SIGNATURE, Members
 
 _TYPES = ("float16", "float32", "float64", "bool", "int8", "uint8", "int16", "int32", "int64")
 _NESTED = ("state_dict", "model_state_dict")
@@ -21,6 +21,11 @@ _NESTED = ("state_dict", "model_state_dict")
 def is_torch(members: Members) -> bool:
     """Whether the archive is one of torch.save."""
     return any(name.endswith("/data.pkl") for name in members.infos)
+
+
+def begins_as_torch(head: bytes) -> bool:
+    """The same by a file's first bytes: torch.save writes the pickle first."""
+    return head.startswith(SIGNATURE) and b"/data.pkl" in head
 
 
 def open_torch(members: Members, max_bytes: int) -> Archive:

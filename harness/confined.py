@@ -1,0 +1,172 @@
+"""A stranger's file is read in a process of its own (`harness.reader`), with little memory and time, in an empty folder
+and without the environment. What comes back is plain data, and is checked again; nothing is pickled.
+
+The answer is one line of JSON, the texts, and behind it the arrays as safetensors. `trusted` reads in this process and
+without limits, as `weight_mapping.load` does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from weight_mapping.errors import (
+    DamagedFile,
+    PortingError,
+    Unrepresentable,
+    UnsafeFile,
+    Unsupported,
+    WeightsMismatch,
+    shown,
+)
+
+if TYPE_CHECKING:
+    from weight_mapping.weights import Portable
+
+TRUSTED = "Read the file in this process, without limits of memory and time."
+MAX_BYTES = 4 << 30
+"""Of a file, of its arrays, and of the answer; more is read only where it is trusted."""
+_WAY_OUT = "If you trust the file, read it with --trusted."
+_ERRORS = {
+    kind.__name__: kind
+    for kind in (PortingError, Unsupported, Unrepresentable, DamagedFile, UnsafeFile, WeightsMismatch)
+}
+_KEPT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
+"""What Python itself may need of the environment."""
+_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
+_CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1])['path']; from harness.reader import main; main()"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Of one reading; memory in bytes, beside that of Python and its libraries."""
+
+    memory: int = 1 << 30
+    processor_seconds: int = 10
+    wall_seconds: int = 17
+
+
+def load(path: Path, config: Path | None = None, *, layers_only: bool = False, trusted: bool = False) -> Portable:
+    """`weight_mapping.load`, confined."""
+    if trusted:
+        from weight_mapping.loading import load as read
+
+        return read(path, config, layers_only=layers_only, max_bytes=1 << 62)
+    with _answer("load", path, config, {"layers_only": layers_only, "max_bytes": MAX_BYTES}) as (texts, file, start):
+        from harness.readings import arrays_of, portable_of
+
+        return portable_of(texts, arrays_of(file, start))
+
+
+def inspect(path: Path, config: Path | None = None, *, trusted: bool = False) -> dict[str, Any]:
+    """`harness.inspection.inspect`, confined."""
+    if trusted:
+        from harness.inspection import inspect as read
+
+        return read(path, config, max_bytes=1 << 62)
+    with _answer("inspect", path, config, {"max_bytes": MAX_BYTES}) as (texts, _, _):
+        return dict(json.loads(texts["findings"]))
+
+
+def recording(path: Path, *, trusted: bool = False) -> dict[str, Any]:
+    """The arrays of an .npz file, confined."""
+    if trusted:
+        from harness.readings import recorded
+
+        return recorded(path)
+    with _answer("recording", path, None, {}) as (_, file, start):
+        from harness.readings import arrays_of
+
+        return arrays_of(file, start)
+
+
+@contextmanager
+def _answer(
+    name: str, path: Path, config: Path | None, options: Mapping[str, Any]
+) -> Iterator[tuple[dict[str, str], Path, int]]:
+    """What the reader of this name answers: its texts, and the file and place where the arrays begin."""
+    where = shown(path.name)
+    limits = _limits(sum(_size(file) for file in (path, config) if file))
+    request = {
+        "path": [entry for entry in sys.path if entry], "reading": name, "options": options,
+        "file": str(path.absolute()), "config": config and str(config.absolute()),
+        "memory": limits.memory, "processor_seconds": limits.processor_seconds, "answer": MAX_BYTES,
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="lstm-parity-", ignore_cleanup_errors=True) as folder:
+        file = Path(folder) / "answer"
+        with file.open("wb") as output:
+            code = _run(request, folder, output, limits.wall_seconds, where)
+        _check_end(code, limits, where)
+        try:
+            with file.open("rb") as output:
+                texts = dict(json.loads(output.readline()))
+                start = output.tell()
+            if "error" in texts:
+                told = dict(texts["error"])
+                raise _ERRORS[told.pop("kind")](told.pop("what"), **told)
+            yield texts, file, start
+        except (ValueError, TypeError, KeyError, RecursionError) as problem:
+            raise DamagedFile("the reader gave no answer", where=where, found=shown(problem)) from problem
+
+
+def _size(path: Path) -> int:
+    """Of a file; of what names others beside it, or of a folder, all that lie there, as far as that is read."""
+    if path.is_file() and path.suffix not in (".json", ".index"):
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise UnsafeFile(
+                "more bytes than are read of a stranger's file", where=shown(path.name), found=f"{size:,}",
+                expected=f"at most {MAX_BYTES:,}", way_out=_WAY_OUT,
+            )  # fmt: skip
+        return size
+    folder = path if path.is_dir() else path.parent
+    beside = [entry for pattern in ("*", "*/*") for entry in folder.glob(pattern) if entry.is_file()]
+    return min(sum(entry.stat().st_size for entry in beside), MAX_BYTES)
+
+
+def _limits(size: int) -> Limits:
+    """More for a larger file: two and a half times its bytes of memory, a second for every 16 MB."""
+    usual, seconds = Limits(), size >> 24
+    return Limits(
+        memory=usual.memory + 5 * size // 2, processor_seconds=usual.processor_seconds + seconds,
+        wall_seconds=usual.wall_seconds + 3 * seconds,
+    )  # fmt: skip
+
+
+def _run(request: Mapping[str, Any], folder: str, output: Any, seconds: int, where: str) -> int:
+    """How the reader ended. What this process needs for arrays is imported while the reader is at work."""
+    empty = Path(folder) / "empty"
+    empty.mkdir()
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    command = [sys.executable, "-I", "-B", "-c", _CHILD, json.dumps(request)]
+    nowhere = subprocess.DEVNULL
+    with subprocess.Popen(
+        command, stdin=nowhere, stdout=output, stderr=nowhere, cwd=empty, env={**kept, **_ENVIRONMENT}
+    ) as process:
+        try:
+            if request["reading"] != "inspect":
+                import harness.readings  # noqa: F401
+
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            found = f"nothing after {seconds} s"
+            raise UnsafeFile("reading it does not end", where=where, found=found, way_out=_WAY_OUT) from None
+        finally:
+            process.kill()
+
+
+def _check_end(code: int, limits: Limits, where: str) -> None:
+    if -code in (getattr(signal, "SIGXCPU", None), getattr(signal, "SIGKILL", None)):
+        found = f"more than {limits.processor_seconds} s of the processor"
+        raise UnsafeFile("reading it takes too long", where=where, found=found, way_out=_WAY_OUT)
+    if code:
+        found = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        raise DamagedFile("reading it broke the reader", where=where, found=found, way_out=_WAY_OUT)
