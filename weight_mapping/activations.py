@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -47,12 +48,13 @@ class Row:
     """`function(x, xp, **parameters)`, `derivative(x, xp, **parameters)` at x, and the parameters' defaults.
 
     `derivative` is None where the output at one place depends on others (softmax): such an activation can't serve as
-    a gate. `source` says whose definition it is."""
+    a gate. `source` says whose definition it is, `since` the first generation of Keras that knows the name."""
 
     function: Formula
     derivative: Formula | None
     parameters: Mapping[str, float | int | None]
     source: str
+    since: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,13 +223,15 @@ def _threshold(x: Array, xp: Any, threshold: float, default_value: float) -> Arr
     return xp.where(x > threshold, x, default_value * xp.ones_like(x))
 
 
-_BOTH, _THREE = "Keras 1, 2 and 3", "Keras 3 (keras/src/activations)"
+_BOTH = "Keras 1, 2 and 3"
+_three = partial(Row, source="Keras 3 (keras/src/activations)", since=3)
 ROWS: dict[str, Row] = {
     "linear": Row(lambda x, xp: x, _ones, {}, _BOTH),
     "sigmoid": Row(lambda x, xp: xp.sigmoid(x), _d_sigmoid, {}, _BOTH),
     "tanh": Row(lambda x, xp: xp.tanh(x), lambda x, xp: 1 - xp.tanh(x) ** 2, {}, _BOTH),
     "hard_sigmoid": Row(_hard_sigmoid, _d_hard_sigmoid, {"slope": None}, "slope 1/5: Keras 1, 2; 1/6: Keras 3, torch"),
     "relu": Row(_relu, _d_relu, {"max_value": None, "negative_slope": 0.0, "threshold": 0.0}, _BOTH),
+    "relu6": Row(lambda x, xp: xp.clip(x, 0, 6), lambda x, xp: _within(x - 3, xp, 3), {}, "tf.keras and Keras 3"),
     "softmax": Row(lambda x, xp, axis: xp.softmax(x, axis), None, {"axis": -1}, _BOTH),
     "softplus": Row(_softplus, lambda x, xp: xp.sigmoid(x), {}, _BOTH),
     "softsign": Row(lambda x, xp: x / (1 + xp.abs(x)), lambda x, xp: 1 / (1 + xp.abs(x)) ** 2, {}, _BOTH),
@@ -243,29 +247,25 @@ ROWS: dict[str, Row] = {
     "silu": Row(lambda x, xp: x * xp.sigmoid(x), _d_silu, {}, "tf.keras 2.2 on, called swish there"),
     "mish": Row(lambda x, xp: x * xp.tanh(_softplus(x, xp)), _d_mish, {}, "tf.keras 2.13 on"),
     "leaky_relu": Row(_leaky, _d_leaky, {"negative_slope": 0.2}, "the activation: 0.2; the layer LeakyReLU: 0.3"),
-    "hard_silu": Row(lambda x, xp, slope: x * _hard_sigmoid(x, xp, slope), _d_hard_silu, {"slope": 1 / 6}, _THREE),
-    "hard_tanh": Row(lambda x, xp: xp.clip(x, -1, 1), lambda x, xp: _within(x, xp, 1), {}, _THREE),
-    "celu": Row(
+    "hard_silu": _three(lambda x, xp, slope: x * _hard_sigmoid(x, xp, slope), _d_hard_silu, {"slope": 1 / 6}),
+    "hard_tanh": _three(lambda x, xp: xp.clip(x, -1, 1), lambda x, xp: _within(x, xp, 1), {}),
+    "celu": _three(
         lambda x, xp, alpha: _elu(x / alpha, xp, 1.0) * alpha,
         lambda x, xp, alpha: _d_elu(x / alpha, xp, 1.0),
         {"alpha": 1.0},
-        _THREE,
     ),
-    "soft_shrink": Row(_soft_shrink, _d_shrink, {"threshold": 0.5}, _THREE),
-    "hard_shrink": Row(lambda x, xp, threshold: x * _d_shrink(x, xp, threshold), _d_shrink, {"threshold": 0.5}, _THREE),
-    "tanh_shrink": Row(lambda x, xp: x - xp.tanh(x), lambda x, xp: xp.tanh(x) ** 2, {}, _THREE),
-    "squareplus": Row(_squareplus, lambda x, xp, b: (1 + x / xp.sqrt(x * x + b)) / 2, {"b": 4}, _THREE),
-    "sparse_plus": Row(_sparse_plus, _d_sparse_plus, {}, _THREE),
-    "sparse_sigmoid": Row(
-        lambda x, xp: xp.clip(0.5 * x + 0.5, 0, 1), lambda x, xp: 0.5 * _within(x, xp, 1), {}, _THREE
-    ),
-    "log_sigmoid": Row(lambda x, xp: -_softplus(-x, xp), lambda x, xp: xp.sigmoid(-x), {}, _THREE),
-    "log_softmax": Row(_log_softmax, None, {"axis": -1}, _THREE),
-    "glu": Row(_glu, None, {"axis": -1}, _THREE),
-    "threshold": Row(
+    "soft_shrink": _three(_soft_shrink, _d_shrink, {"threshold": 0.5}),
+    "hard_shrink": _three(lambda x, xp, threshold: x * _d_shrink(x, xp, threshold), _d_shrink, {"threshold": 0.5}),
+    "tanh_shrink": _three(lambda x, xp: x - xp.tanh(x), lambda x, xp: xp.tanh(x) ** 2, {}),
+    "squareplus": _three(_squareplus, lambda x, xp, b: (1 + x / xp.sqrt(x * x + b)) / 2, {"b": 4}),
+    "sparse_plus": _three(_sparse_plus, _d_sparse_plus, {}),
+    "sparse_sigmoid": _three(lambda x, xp: xp.clip(0.5 * x + 0.5, 0, 1), lambda x, xp: 0.5 * _within(x, xp, 1), {}),
+    "log_sigmoid": _three(lambda x, xp: -_softplus(-x, xp), lambda x, xp: xp.sigmoid(-x), {}),
+    "log_softmax": Row(_log_softmax, None, {"axis": -1}, "tf.keras and Keras 3"),
+    "glu": _three(_glu, None, {"axis": -1}),
+    "threshold": _three(
         _threshold,
         lambda x, xp, threshold, default_value: xp.where(x > threshold, xp.ones_like(x), xp.zeros_like(x)),
         {"threshold": 0.0, "default_value": 0.0},
-        _THREE,
     ),
 }

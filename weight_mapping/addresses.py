@@ -59,11 +59,12 @@ def _by_layer(wanted: Sequence[Expectation], layers: Layers) -> Found:
     by_layer: dict[str, list[Expectation]] = {}
     for one in wanted:
         by_layer.setdefault(one.path[0], []).append(one)
-    if not set(by_layer) <= {name for name, arrays in groups.items() if arrays}:
+    needing = [name for name, expected in by_layer.items() if any(e.names for e in expected)]
+    if not set(needing) <= {name for name, arrays in groups.items() if arrays}:
         groups = _by_place(by_layer, groups)
     found: Found = []
     for layer, expected in by_layer.items():
-        found += _within(layer, expected, groups[layer])
+        found += _within(layer, expected, groups.get(layer, ()))
     return found
 
 

@@ -116,6 +116,21 @@ def _multi_head(o: Options) -> dict[str, Shape]:
     return {**shapes, "output_kernel": (heads, value, "o"), **_bias(o, "o", "output_bias")}
 
 
+def _local(o: Options) -> dict[str, Shape]:
+    """A kernel for every place of the output, its window and channels in one axis (Keras 2's implementation 1)."""
+    places = ("y", "x")[-o["rank"] :]
+    return {"kernel": ("p", "w", o["filters"]), **({"bias": (*places, o["filters"])} if o["use_bias"] else {})}
+
+
+def _einsum(o: Options) -> dict[str, Shape]:
+    """The bias spans the output's axes from the first of `bias_axes` on, 1 where it is the same along one."""
+    kernel, _, output = o["equation"].partition(",")[2].partition("->")
+    bias_axes = o["bias_axes"] or ""
+    first = min((output.index(axis) for axis in bias_axes if axis in output), default=len(output))
+    bias = tuple(axis if axis in bias_axes else 1 for axis in output[first:])
+    return {"kernel": tuple(kernel), **({"bias": bias} if bias else {})}
+
+
 def _highway(o: Options) -> dict[str, Shape]:
     bias: dict[str, Shape] = {"bias": ("i",), "carry_bias": ("i",)} if o["use_bias"] else {}
     return {"kernel": ("i", "i"), "carry_kernel": ("i", "i"), **bias}
@@ -178,6 +193,7 @@ KINDS: dict[str, Row] = {
     "group_normalization": Row(
         {"groups": 32, "axis": -1, "epsilon": 1e-3, "center": True, "scale": True}, _scale_and_center
     ),
+    "rms_normalization": Row({"axis": (-1,), "epsilon": 1e-6}, lambda o: {"scale": tuple("cde"[: len(o["axis"])])}),
     "unit_normalization": Row({"axis": (-1,)}),
     "normalization": Row(
         {"axis": (-1,), "mean": None, "variance": None, "invert": False},
@@ -188,6 +204,11 @@ KINDS: dict[str, Row] = {
     "conv_transpose": Row({**_CONV, "output_padding": None}, _conv_transpose, "stop"),
     "depthwise_conv": Row({**_CONV, "depth_multiplier": 1}, _depthwise, "stop"),
     "separable_conv": Row({**_CONV, "depth_multiplier": 1}, _separable, "stop"),
+    "local_conv": Row(
+        {**_IMAGE, **{k: _CONV[k] for k in ("filters", "kernel_size", "strides", "activation", "use_bias")}},
+        _local,
+        "stop",
+    ),
     "pool": Row(
         {**_IMAGE, "op": "max", "size": (2, 2), "strides": (2, 2), "padding": "valid", "pad_start": False}, mask="stop"
     ),
@@ -197,9 +218,20 @@ KINDS: dict[str, Row] = {
     "up_sampling": Row({**_IMAGE, "size": (2, 2), "interpolation": "nearest"}, mask="stop"),
     "attention": Row(_ATTENTION, _attention, "query"),
     "multi_head_attention": Row(
-        {"num_heads": 1, "key_dim": 1, "value_dim": 1, "use_bias": True, "dropout": 0.0, "causal": False},
+        {
+            "num_heads": 1,
+            "key_dim": 1,
+            "value_dim": 1,
+            "use_bias": True,
+            "dropout": 0.0,
+            "causal": False,
+            "output_shape": None,
+        },
         _multi_head,
         "query",
+    ),
+    "einsum_dense": Row(
+        {"equation": "...x,xy->...y", "output_shape": None, "activation": _LINEAR, "bias_axes": None}, _einsum
     ),
     "highway": Row({"activation": _LINEAR, "use_bias": True}, _highway),
     "maxout_dense": Row({"units": 1, "features": 4, "use_bias": True}, _maxout),

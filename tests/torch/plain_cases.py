@@ -75,6 +75,8 @@ CASES: dict[str, PlainCase] = {
     "layer_normalization rms": _case("layer_normalization", _SEQUENCE, rms=True, center=False),
     "group_normalization": _case("group_normalization", _IMAGE, groups=2),
     "group_normalization axis 1": _case("group_normalization", (3, 4, 5), groups=-1, axis=1, center=False),
+    "rms_normalization": _case("rms_normalization", _SEQUENCE),
+    "rms_normalization axes": _case("rms_normalization", _SEQUENCE, axis=(1, 2), sizes={"c": 6, "d": 4}),
     "unit_normalization": _case("unit_normalization", _SEQUENCE, axis=(-1,)),
     "normalization": _case("normalization", _SEQUENCE),
     "normalization given": _case("normalization", _SEQUENCE, mean=(0.5, 1, 2, 3), variance=(1, 2, 0.3, 4), invert=True),
@@ -92,6 +94,17 @@ CASES: dict[str, PlainCase] = {
     "depthwise_conv": _conv("depthwise_conv", _IMAGE, 2, (3, 2), (2, 2), padding="same", depth_multiplier=3),
     "separable_conv 1": _conv("separable_conv", _SEQUENCE, 1, (3,), (1,), padding="causal", depth_multiplier=2),
     "separable_conv 2": _conv("separable_conv", _IMAGE, 2, (3, 2), (1, 1), padding="same", activation=_RELU),
+    "local_conv 1": _case(
+        "local_conv", _SEQUENCE, rank=1, filters=5, kernel_size=(3,), strides=(1,), sizes={"p": 4, "w": 12, "x": 4}
+    ),
+    "local_conv 2": _case(
+        "local_conv", _IMAGE, filters=5, kernel_size=(3, 2), strides=(2, 1), activation=_RELU,
+        sizes={"p": 15, "w": 24, "y": 3, "x": 5},
+    ),
+    "local_conv 2 channels first": _case(
+        "local_conv", (3, 4, 7, 6), filters=5, kernel_size=(3, 2), strides=(2, 1), channels_first=True,
+        sizes={"p": 15, "w": 24, "y": 3, "x": 5},
+    ),
     "pool max": _case("pool", _ODD, size=(3, 2), strides=(2, 2), padding="same"),
     "pool avg": _case("pool", _ODD, op="avg", size=(3, 2), strides=(2, 2), padding="same"),
     "pool avg start": _case(
@@ -106,6 +119,11 @@ CASES: dict[str, PlainCase] = {
     "cropping 1": _case("cropping", _SEQUENCE, rank=1, cropping=((2, 0),)),
     "up_sampling": _case("up_sampling", _IMAGE, size=(2, 3)),
     "up_sampling bilinear": _case("up_sampling", _IMAGE, size=(2, 3), interpolation="bilinear"),
+    "einsum_dense": _case("einsum_dense", _SEQUENCE, equation="...x,xy->...y", bias_axes="y", sizes={"x": 4, "y": 5}),
+    "einsum_dense axes": _case(
+        "einsum_dense", _SEQUENCE, equation="btx,xhy->bhyt", bias_axes="yt", activation=_RELU,
+        sizes={"x": 4, "h": 2, "y": 3, "t": 6},
+    ),
     "attention": _case("attention", (3, 5, 4), (3, 6, 4), use_scale=True, masks=True),
     "attention key": _case("attention", (3, 5, 4), (3, 6, 7), (3, 6, 4), causal=True),
     "attention additive": _case(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,6 +43,7 @@ _CONV_KEYS = {
     "dilation_rate": "dilation",
     "data_format": "channels_first",
 }
+_LOCAL_KEYS = {k: v for k, v in _CONV_KEYS.items() if k not in ("padding", "groups", "dilation_rate")}
 _POOL_KEYS = {"pool_size": "size", "strides": "strides", "padding": "padding", "data_format": "channels_first"}
 _NORM_KEYS = _same("axis", "epsilon", "center", "scale")
 
@@ -74,6 +76,7 @@ CLASSES: dict[str, ClassRow] = {
     "Dot": ClassRow("dot", _same("axes", "normalize")),
     "BatchNormalization": ClassRow("batch_normalization", {**_NORM_KEYS, "momentum": "momentum"}),
     "LayerNormalization": ClassRow("layer_normalization", {**_NORM_KEYS, "rms_scaling": "rms"}),
+    "RMSNormalization": ClassRow("rms_normalization", _same("axis", "epsilon")),
     "GroupNormalization": ClassRow("group_normalization", {**_NORM_KEYS, "groups": "groups"}),
     "UnitNormalization": ClassRow("unit_normalization", _same("axis")),
     "Normalization": ClassRow("normalization", _same("axis", "mean", "variance", "invert")),
@@ -82,6 +85,7 @@ CLASSES: dict[str, ClassRow] = {
     **_ranked("Conv{}DTranspose", "conv_transpose", {**_CONV_KEYS, "output_padding": "output_padding"}),
     **_ranked("DepthwiseConv{}D", "depthwise_conv", {**_CONV_KEYS, "depth_multiplier": "depth_multiplier"}, (1, 2)),
     **_ranked("SeparableConv{}D", "separable_conv", {**_CONV_KEYS, "depth_multiplier": "depth_multiplier"}, (1, 2)),
+    **_ranked("LocallyConnected{}D", "local_conv", _LOCAL_KEYS, (1, 2)),
     **_ranked("MaxPooling{}D", "pool", _POOL_KEYS, op="max"),
     **_ranked("AveragePooling{}D", "pool", _POOL_KEYS, op="avg"),
     **_ranked(
@@ -105,8 +109,9 @@ CLASSES: dict[str, ClassRow] = {
         "attention", {"use_scale": "use_scale", "dropout": "dropout", "causal": "causal"}, {"score_mode": "additive"}
     ),
     "MultiHeadAttention": ClassRow(
-        "multi_head_attention", _same("num_heads", "key_dim", "value_dim", "use_bias", "dropout")
+        "multi_head_attention", _same("num_heads", "key_dim", "value_dim", "use_bias", "dropout", "output_shape")
     ),
+    "EinsumDense": ClassRow("einsum_dense", _same("equation", "output_shape", "activation", "bias_axes")),
     "Highway": ClassRow("highway", _same("activation", "use_bias")),
     "MaxoutDense": ClassRow("maxout_dense", {**_same("units", "use_bias"), "features": "features"}),
 }
@@ -114,8 +119,8 @@ CLASSES: dict[str, ClassRow] = {
 OLD_NAMES: dict[str, str] = {
     **{f"Convolution{n}D": f"Conv{n}D" for n in (1, 2, 3)},
     **{f"AtrousConvolution{n}D": f"Conv{n}D" for n in (1, 2)},
-    "SeparableConvolution2D": "SeparableConv2D",
-    "Convolution2DTranspose": "Conv2DTranspose",
+    **{f"SeparableConvolution{n}D": f"SeparableConv{n}D" for n in (1, 2)},
+    **{f"Convolution{n}DTranspose": f"Conv{n}DTranspose" for n in (1, 2, 3)},
     "Deconvolution2D": "Conv2DTranspose",
     "TimeDistributedDense": "Dense",
     "BatchNormalizationV1": "BatchNormalization",
@@ -138,8 +143,9 @@ _READ: dict[str, Callable[[Any, int, str], Any]] = {
     "dims": lambda value, rank, where: tuple(value),
     "shared_axes": lambda value, rank, where: tuple(value or ()),
     "axes": lambda value, rank, where: tuple(value) if isinstance(value, list) else value,
+    "output_shape": lambda value, rank, where: tuple(value) if isinstance(value, list) else value,
 }
-_MANY_AXES = {"layer_normalization", "unit_normalization", "normalization"}
+_MANY_AXES = {"layer_normalization", "rms_normalization", "unit_normalization", "normalization"}
 
 
 def known(class_name: str) -> bool:
@@ -165,8 +171,9 @@ _EXTRA = {
     "BatchNormalization": {"mode"},
     "Dense": {"input_dim"},
     "Embedding": {"mask_zero"},
-    "MultiHeadAttention": {"output_shape", "attention_axes", "query_shape", "key_shape", "value_shape"},
+    "MultiHeadAttention": {"attention_axes", "query_shape", "key_shape", "value_shape"},
     "ActivityRegularization": {"l1", "l2"},
+    **{f"LocallyConnected{n}D": {"padding", "implementation"} for n in (1, 2)},
     "UpSampling2D": {"interpolation"},
 }
 
@@ -194,9 +201,14 @@ def _settled(
     if kind == "pool":
         options.setdefault("size", (2,) * rank)
         options["strides"] = options.get("strides") or options["size"]
-    if kind in ("conv", "conv_transpose", "depthwise_conv", "separable_conv"):
+    if "strides" in KINDS[kind].options and kind != "pool":
         options["strides"] = options.get("strides") or (1,) * rank
+    if "dilation" in KINDS[kind].options:
         options["dilation"] = options.get("dilation") or (1,) * rank
+    if kind == "local_conv" and (config.get("padding", "valid") != "valid" or config.get("implementation", 1) != 1):
+        raise Unsupported("a locally connected layer of implementation 2 or 3", where=where, class_name=class_name)
+    if kind == "einsum_dense" and not _EQUATION.fullmatch(str(options.get("equation"))):
+        raise Unsupported("an equation of another form than ab,bc->ac", where=where, found=shown(options["equation"]))
     if "pad_start" in KINDS[kind].options and kind != "pool" and options.get("padding") == "same":
         options["pad_start"] = reading.era.theano and uneven(options["kernel_size"], options["strides"])
     if kind == "multi_head_attention":
@@ -210,6 +222,9 @@ def _settled(
     if kind == "normalization" and options.get("mean") is not None:
         options |= {name: _flat(options[name]) for name in ("mean", "variance")}
     return plain(kind, **options)
+
+
+_EQUATION = re.compile(r"(\.\.\.)?[a-zA-Z]+,[a-zA-Z]+->(\.\.\.)?[a-zA-Z]+")
 
 
 def _flat(value: Any) -> Any:
@@ -233,6 +248,8 @@ def write(layer: Plain, target: Era, where: str) -> tuple[str, dict[str, Any]]:
         raise Unrepresentable(
             "padding that starts with the odd cell (Theano's) has no word in today's Keras", where=where
         )
+    if class_name == "Conv3DTranspose" and target.generation < 3 and set(layer.options["dilation"]) != {1}:
+        raise Unrepresentable("Keras 2 ignores the dilation of a Conv3DTranspose", where=where)
     if class_name == "MultiHeadAttention" and target.generation < 3:  # asked for by its from_config; None: when called
         config.update(dict.fromkeys(("query_shape", "key_shape", "value_shape")))
     return class_name, config
@@ -273,8 +290,8 @@ def _written(layer: Plain, option: str, target: Era, where: str) -> Any:
         return write_activation(value, target, f"{where}.activation")
     if option == "channels_first":
         return "channels_first" if value else "channels_last"
-    if option in ("padding", "cropping") and layer.options["rank"] == 1 and isinstance(value, tuple):
-        return list(value[0])
+    if option in ("padding", "cropping", "size") and layer.options["rank"] == 1 and isinstance(value, tuple):
+        return _listed(value[0])  # UpSampling1D of Keras 2 takes no list
     return _listed(value)
 
 
@@ -288,7 +305,7 @@ def _write_activation_layer(layer: Plain, target: Era, where: str) -> tuple[str,
         return "Activation", {"activation": write_activation(value, target, where)}
     except Unrepresentable:
         for class_name, (row, keys) in ACTIVATION_LAYERS.items():
-            if row == value.name and (class_name != "ThresholdedReLU" or target.generation < 3):
+            if row == value.name:
                 given = dict(value.parameters)
                 names = (
                     {v: k for k, v in reversed(list(keys.items()))}

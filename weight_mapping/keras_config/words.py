@@ -18,7 +18,7 @@ ACTIVATION_LAYERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "LeakyReLU": ("leaky_relu", {"negative_slope": "negative_slope", "alpha": "negative_slope"}),
     "ELU": ("elu", {"alpha": "alpha"}),
     "Softmax": ("softmax", {"axis": "axis"}),
-    "ThresholdedReLU": ("threshold", {"theta": "threshold"}),
+    "ThresholdedReLU": ("relu", {"theta": "threshold"}),
 }
 """Layer classes that are an activation with parameters: (row, the layer's key -> the row's parameter)."""
 
@@ -91,6 +91,8 @@ def write_activation(value: Activation, target: Era, where: str) -> str:
             where=where,
             way_out="Scale the gates' weights (weight_mapping.slopes), or write for the other generation.",
         )
+    if ROWS[value.name].since > target.generation:
+        raise Unrepresentable(f"Keras {target.generation} has no activation {value.name}", where=where)
     if value.name != "hard_sigmoid" and activation(value.name) != value:
         raise Unrepresentable(f"an activation by name has no parameters: {value}", where=where)
     return "swish" if value.name == "silu" and target.generation < 3 else value.name

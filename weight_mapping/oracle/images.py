@@ -76,6 +76,19 @@ def _cut(window: int, stride: int, padding: str, more: int | None) -> tuple[int,
     return window - 1 - left, window - 1 - (total - left)
 
 
+def _local(o: Options, w: Weights, inputs: Inputs, _masks: Inputs) -> Float:
+    """A convolution whose kernel is another at every place; the window's cells lie in the order of the image's axes.
+    Source: tf_keras, `local_conv` of its backend."""
+    rank, first = o["rank"], o["channels_first"]
+    x = np.moveaxis(inputs[0], 1, -1) if first else inputs[0]
+    seen = windows(x, o["kernel_size"], o["strides"], (1,) * rank)
+    seen = seen if first else np.moveaxis(seen, rank + 1, -1)
+    places = seen.shape[1 : rank + 1]
+    y = np.einsum("bpw,pwf->bpf", seen.reshape(len(x), int(np.prod(places)), -1), w["kernel"])
+    y = _activated(o, w, y.reshape(len(x), *places, -1))
+    return np.moveaxis(y, -1, 1) if first else y
+
+
 def _pool(o: Options, _w: Weights, x: Float) -> Float:
     """The greatest, or the mean of the cells inside: padding never counts."""
     size, once = o["size"], (1,) * o["rank"]
@@ -134,6 +147,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "conv_transpose": _channels_last(_conv_transpose),
     "depthwise_conv": _channels_last(_depthwise),
     "separable_conv": _channels_last(_separable),
+    "local_conv": _local,
     "pool": _channels_last(_pool),
     "global_pool": global_pool,
     "zero_padding": _channels_last(_zero_padding),

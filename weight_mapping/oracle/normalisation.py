@@ -35,6 +35,12 @@ def _layer(o: Options, w: Weights, inputs: Inputs, _masks: Inputs) -> Float:
     return _scaled(w, (x if o["rms"] else x - x.mean(axes, keepdims=True)) / deviation, axes)
 
 
+def _rms(o: Options, w: Weights, inputs: Inputs, _masks: Inputs) -> Float:
+    """Divided by the root of the mean square; no mean is taken off."""
+    x, axes = inputs[0], tuple(o["axis"])
+    return np.asarray(x / np.sqrt((x * x).mean(axes, keepdims=True) + o["epsilon"]) * _along(w["scale"], axes, x))
+
+
 def _group(o: Options, w: Weights, inputs: Inputs, _masks: Inputs) -> Float:
     """Each sample's groups of neighbouring channels by themselves; -1 groups: every channel a group."""
     x = np.moveaxis(inputs[0], o["axis"], -1)
@@ -65,6 +71,7 @@ def _normalization(o: Options, w: Weights, inputs: Inputs, _masks: Inputs) -> Fl
 FUNCTIONS: Mapping[str, Function] = {
     "batch_normalization": _batch,
     "layer_normalization": _layer,
+    "rms_normalization": _rms,
     "group_normalization": _group,
     "unit_normalization": _unit,
     "normalization": _normalization,

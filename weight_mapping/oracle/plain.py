@@ -99,6 +99,11 @@ def _rescaling(o: Options, _w: Weights, x: Float) -> Float:
     return x * np.asarray(o["scale"], np.float64) + np.asarray(o["offset"], np.float64)
 
 
+def _einsum(o: Options, w: Weights, x: Float) -> Float:
+    y: Float = np.einsum(o["equation"], x, w["kernel"])
+    return np.asarray(o["activation"].function(y + w["bias"] if "bias" in w else y))
+
+
 def _highway(o: Options, w: Weights, x: Float) -> Float:
     bias, carry_bias = (w["bias"], w["carry_bias"]) if o["use_bias"] else (0, 0)
     t = _SIGMOID.function(x @ w["carry_kernel"] + carry_bias)
@@ -131,6 +136,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "minimum": _merge(lambda x: reduce(np.minimum, x)),
     "dot": _dot,
     "rescaling": _on_first(_rescaling),
+    "einsum_dense": _on_first(_einsum),
     "highway": _on_first(_highway),
     "maxout_dense": _on_first(_maxout),
     **images.FUNCTIONS,

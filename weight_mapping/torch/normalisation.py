@@ -54,6 +54,13 @@ def layer_normalization(p: Parameters, o: Options, x: Tensor) -> Tensor:
     return _affine(p, centred * torch.rsqrt(variance + o["epsilon"]), shape)
 
 
+def rms_normalization(p: Parameters, o: Options, x: Tensor) -> Tensor:
+    """By the root of the mean square."""
+    axes = sorted(axis % x.ndim for axis in o["axis"])
+    shape = [n if axis in axes else 1 for axis, n in enumerate(x.shape)]
+    return x * torch.rsqrt((x * x).mean(axes, keepdim=True) + o["epsilon"]) * p["scale"].reshape(shape)
+
+
 def group_normalization(p: Parameters, o: Options, x: Tensor) -> Tensor:
     """Groups of channels; groups = -1 is one a channel."""
     axis = o["axis"] % x.ndim

@@ -6,6 +6,7 @@ and their masks. Data stays in Keras' order of axes; what PyTorch wants otherwis
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -188,6 +189,20 @@ def _separable(c: PlainCall) -> Tensor:
     return _finish(c, mixed)
 
 
+def _local(c: PlainCall) -> Tensor:
+    """A kernel of its own at every place."""
+    first, rank = c.o["channels_first"], c.o["rank"]
+    seen = channels_to_front(c.x, first)
+    for axis, (size, step) in enumerate(zip(c.o["kernel_size"], c.o["strides"], strict=True), start=2):
+        seen = seen.unfold(axis, size, step)  # (B, c, *places, *window)
+    places, window = tuple(seen.shape[2 : rank + 2]), tuple(range(rank + 2, 2 * rank + 2))
+    seen = seen.permute(0, *range(2, rank + 2), *((1, *window) if first else (*window, 1)))
+    y = torch.einsum("bpw,pwf->bpf", seen.reshape(seen.shape[0], math.prod(places), -1), c.p["kernel"])
+    y = y.reshape(y.shape[0], *places, y.shape[-1])
+    y = function(c.o["activation"])(y + c.p["bias"] if "bias" in c.p else y)
+    return y.movedim(-1, 1) if first else y
+
+
 def _pool(c: PlainCall) -> Tensor:
     x, first = channels_to_front(c.x, c.o["channels_first"]), c.o["channels_first"]
     o = {name: c.o[name] for name in ("size", "strides", "padding", "pad_start")}
@@ -229,6 +244,11 @@ def _up_sampling(c: PlainCall) -> Tensor:
     return x
 
 
+def _einsum(c: PlainCall) -> Tensor:
+    y = torch.einsum(c.o["equation"], c.x, c.p["kernel"])
+    return function(c.o["activation"])(y + c.p["bias"] if "bias" in c.p else y)
+
+
 def _highway(c: PlainCall) -> Tensor:
     carry = torch.sigmoid(functional.linear(c.x, c.p["carry_kernel"].t(), c.p.get("carry_bias")))
     changed = function(c.o["activation"])(functional.linear(c.x, c.p["kernel"].t(), c.p.get("bias")))
@@ -266,6 +286,7 @@ FUNCTIONS: dict[str, Callable[[PlainCall], Tensor]] = {
     "dot": _dot,
     "batch_normalization": lambda c: normalisation.batch_normalization(c.p, c.o, c.x, c.mask, c.training),
     "layer_normalization": lambda c: normalisation.layer_normalization(c.p, c.o, c.x),
+    "rms_normalization": lambda c: normalisation.rms_normalization(c.p, c.o, c.x),
     "group_normalization": lambda c: normalisation.group_normalization(c.p, c.o, c.x),
     "unit_normalization": lambda c: normalisation.unit_normalization(c.o, c.x),
     "normalization": lambda c: normalisation.normalization(c.p, c.o, c.x),
@@ -274,6 +295,7 @@ FUNCTIONS: dict[str, Callable[[PlainCall], Tensor]] = {
     "conv_transpose": _conv_transpose,
     "depthwise_conv": _depthwise,
     "separable_conv": _separable,
+    "local_conv": _local,
     "pool": _pool,
     "global_pool": _global_pool,
     "zero_padding": _around(1, "padding"),
@@ -281,6 +303,7 @@ FUNCTIONS: dict[str, Callable[[PlainCall], Tensor]] = {
     "up_sampling": _up_sampling,
     "attention": lambda c: attention(c.p, c.o, c.inputs, c.masks, c.training),
     "multi_head_attention": lambda c: multi_head_attention(c.p, c.o, c.inputs, c.masks, c.training),
+    "einsum_dense": _einsum,
     "highway": _highway,
     "maxout_dense": _maxout,
 }
