@@ -153,8 +153,8 @@ def words(layer: Layer) -> str:
 
 
 def fate(layer: Layer) -> str:
-    customs = [leaf.class_name for _, leaf in leaves(layer) if isinstance(leaf, Custom)]
-    return f"refused: {customs[0]} is its author's own layer" if customs else "ported"
+    refusals = [leaf.refusal for _, leaf in leaves(layer) if isinstance(leaf, Custom)]
+    return f"refused: {refusals[0]}" if refusals else "ported"
 
 
 def warnings(portable: Portable) -> list[str]:

@@ -73,8 +73,7 @@ def _refuse_custom(portable: Portable) -> None:
     for path, leaf in leaves(portable.spec):
         if isinstance(leaf, Custom):
             raise Unsupported(
-                f"{shown(leaf.class_name)} is not one of Keras' layers, its author's code is not in the file",
-                where=shown("/".join(path)), class_name=leaf.class_name,
+                leaf.refusal, where=shown("/".join(path)), class_name=leaf.class_name,
                 way_out="--layers-only ports the recurrent layers around it; in Python, "
                 f"weight_mapping.torch.build(portable, custom={{{shown(leaf.class_name)!r}: module}}) takes yours.",
             )  # fmt: skip

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from weight_mapping.activations import Activation, activation
+from weight_mapping.errors import shown
 
 GATES: Mapping[str, str] = {"lstm": "ifco", "gru": "zrn", "rnn": "n"}
 """The canonical gate letters: LSTM input, forget, candidate, output; GRU update, reset, new; RNN its one."""
@@ -149,10 +150,15 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Custom:
-    """A layer that only its author has: named, never built, unless the user supplies a module for it."""
+    """A layer that a port does not know, mostly its author's own: named, never built, unless the user supplies a
+    module for it."""
 
     class_name: str
     config: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
+
+    @property
+    def refusal(self) -> str:
+        return f"{shown(self.class_name)} is its author's own, or one of Keras' layers that a port does not know"
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,5 +148,5 @@ def test_inputs_and_weights_stay_as_they_are() -> None:
 
 def test_a_layer_of_its_authors_own_is_refused_by_name_and_place() -> None:
     spec = chain("m", Input(name="x"), {"mine": Custom(class_name="MyAttention")})
-    with pytest.raises(Unsupported, match="mine: a layer of its author's own: MyAttention"):
+    with pytest.raises(Unsupported, match="mine: MyAttention is its author's own"):
         oracle.run(Portable(spec=spec, weights={}), np.zeros((2, 3)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from weight_mapping.errors import Unrepresentable, Unsupported, shown
@@ -27,11 +27,13 @@ from weight_mapping.spec import Plain
 
 @dataclass(frozen=True, slots=True)
 class ClassRow:
-    """One Keras class: the kind, what its name alone says, and which of its keys is which option."""
+    """One Keras class: the kind, which of its keys is which option, what its name alone says, and the generations that
+    have it."""
 
     kind: str
     keys: Mapping[str, str] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
+    generations: tuple[int, ...] = (1, 2, 3)
 
 
 def _same(*names: str) -> dict[str, str]:
@@ -52,6 +54,10 @@ def _ranked(
     pattern: str, kind: str, keys: Mapping[str, str], ranks: tuple[int, ...] = (1, 2, 3), **fixed: Any
 ) -> dict[str, ClassRow]:
     return {pattern.format(rank): ClassRow(kind, keys, {"rank": rank, **fixed}) for rank in ranks}
+
+
+def _only(generations: tuple[int, ...], rows: Mapping[str, ClassRow]) -> dict[str, ClassRow]:
+    return {class_name: replace(row, generations=generations) for class_name, row in rows.items()}
 
 
 CLASSES: dict[str, ClassRow] = {
@@ -76,7 +82,7 @@ CLASSES: dict[str, ClassRow] = {
     "Dot": ClassRow("dot", _same("axes", "normalize")),
     "BatchNormalization": ClassRow("batch_normalization", {**_NORM_KEYS, "momentum": "momentum"}),
     "LayerNormalization": ClassRow("layer_normalization", {**_NORM_KEYS, "rms_scaling": "rms"}),
-    "RMSNormalization": ClassRow("rms_normalization", _same("axis", "epsilon")),
+    "RMSNormalization": ClassRow("rms_normalization", _same("axis", "epsilon"), generations=(3,)),
     "GroupNormalization": ClassRow("group_normalization", {**_NORM_KEYS, "groups": "groups"}),
     "UnitNormalization": ClassRow("unit_normalization", _same("axis")),
     "Normalization": ClassRow("normalization", _same("axis", "mean", "variance", "invert")),
@@ -85,7 +91,7 @@ CLASSES: dict[str, ClassRow] = {
     **_ranked("Conv{}DTranspose", "conv_transpose", {**_CONV_KEYS, "output_padding": "output_padding"}),
     **_ranked("DepthwiseConv{}D", "depthwise_conv", {**_CONV_KEYS, "depth_multiplier": "depth_multiplier"}, (1, 2)),
     **_ranked("SeparableConv{}D", "separable_conv", {**_CONV_KEYS, "depth_multiplier": "depth_multiplier"}, (1, 2)),
-    **_ranked("LocallyConnected{}D", "local_conv", _LOCAL_KEYS, (1, 2)),
+    **_only((1, 2), _ranked("LocallyConnected{}D", "local_conv", _LOCAL_KEYS, (1, 2))),
     **_ranked("MaxPooling{}D", "pool", _POOL_KEYS, op="max"),
     **_ranked("AveragePooling{}D", "pool", _POOL_KEYS, op="avg"),
     **_ranked(
@@ -112,8 +118,8 @@ CLASSES: dict[str, ClassRow] = {
         "multi_head_attention", _same("num_heads", "key_dim", "value_dim", "use_bias", "dropout", "output_shape")
     ),
     "EinsumDense": ClassRow("einsum_dense", _same("equation", "output_shape", "activation", "bias_axes")),
-    "Highway": ClassRow("highway", _same("activation", "use_bias")),
-    "MaxoutDense": ClassRow("maxout_dense", {**_same("units", "use_bias"), "features": "features"}),
+    "Highway": ClassRow("highway", _same("activation", "use_bias"), generations=(1,)),
+    "MaxoutDense": ClassRow("maxout_dense", _same("units", "use_bias", "features"), generations=(1,)),
 }
 
 OLD_NAMES: dict[str, str] = {
@@ -256,11 +262,11 @@ def write(layer: Plain, target: Era, where: str) -> tuple[str, dict[str, Any]]:
 
 
 def _row_of(layer: Plain, target: Era, where: str) -> tuple[str, ClassRow]:
-    old = {"Highway", "MaxoutDense"}  # Keras 1 alone
     fitting = [
         (class_name, row)
         for class_name, row in CLASSES.items()
-        if row.kind == layer.kind and class_name not in old and all(layer.options[k] == v for k, v in row.fixed.items())
+        if (row.kind == layer.kind and target.generation in row.generations)
+        and all(layer.options[k] == v for k, v in row.fixed.items())
     ]
     if fitting:
         return max(fitting, key=lambda found: len(found[1].fixed))  # AdditiveAttention before Attention

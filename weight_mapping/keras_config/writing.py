@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from weight_mapping.errors import PortingError, Unrepresentable, shown
+from weight_mapping.errors import PortingError, Unrepresentable
 from weight_mapping.keras_config import plain_layers, recurrent
 from weight_mapping.keras_config.calls import write_call
 from weight_mapping.keras_config.era import Era
@@ -77,7 +77,7 @@ def write_layer(name: str, layer: Layer, target: Era) -> dict[str, Any]:
         case Operation():
             return write_operation(name, layer)
         case Custom():
-            raise Unrepresentable(f"{shown(layer.class_name)} is its author's own layer", where=name)
+            raise Unrepresentable(layer.refusal, where=name)
         case TimeDistributed():
             class_name, config = "TimeDistributed", {"layer": write_layer(f"{name}_inner", layer.layer, target)}
         case Recurrent():
@@ -86,4 +86,6 @@ def write_layer(name: str, layer: Layer, target: Era) -> dict[str, Any]:
             class_name, config = "Bidirectional", recurrent.write_bidirectional(layer, target, name)
         case Plain():
             class_name, config = plain_layers.write(layer, target, name)
-    return target.stored(class_name, {"name": name, "trainable": True, "dtype": "float32", **config})
+    # Keras 3's SpatialDropout takes no such key.
+    trainable = {} if class_name.startswith("SpatialDropout") and target.generation >= 3 else {"trainable": True}
+    return target.stored(class_name, {"name": name, **trainable, "dtype": "float32", **config})

@@ -85,8 +85,10 @@ def _local(o: Options, w: Weights, inputs: Inputs, _masks: Inputs) -> Float:
     seen = seen if first else np.moveaxis(seen, rank + 1, -1)
     places = seen.shape[1 : rank + 1]
     y = np.einsum("bpw,pwf->bpf", seen.reshape(len(x), int(np.prod(places)), -1), w["kernel"])
-    y = _activated(o, w, y.reshape(len(x), *places, -1))
-    return np.moveaxis(y, -1, 1) if first else y
+    y = y.reshape(len(x), *places, -1)
+    y = np.moveaxis(y, -1, 1) if first else y
+    # Channels first: the bias (*places, filters) is read anew as (filters, *places), not turned.
+    return _activated(o, {"bias": w["bias"].reshape(y.shape[1:])} if "bias" in w else w, y)
 
 
 def _pool(o: Options, _w: Weights, x: Float) -> Float:

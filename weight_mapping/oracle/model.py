@@ -70,8 +70,8 @@ class _Walk:
             case Operation():
                 result = apply(call.layer, call.inputs)
                 return result if isinstance(result, list) else [result]
-            case Custom(class_name=name):
-                raise Unsupported(f"a layer of its author's own: {name}", where="/".join(call.path), class_name=name)
+            case Custom() as layer:
+                raise Unsupported(layer.refusal, where="/".join(call.path), class_name=layer.class_name)
             case _:
                 raise TypeError("the graph's walk goes into nested models itself")
 

@@ -201,8 +201,7 @@ class _Builder:
         if found is None:
             name = shown(layer.class_name)
             raise Unsupported(
-                f"the class {name} is its author's own; no module for it is known", where=where,
-                class_name=layer.class_name,
+                layer.refusal, where=where, class_name=layer.class_name,
                 way_out=f'Pass custom={{"{name}": module}}, or port the known layers alone with --layers-only.',
             )  # fmt: skip
         self.supplied.append(path)

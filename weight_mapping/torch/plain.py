@@ -199,8 +199,9 @@ def _local(c: PlainCall) -> Tensor:
     seen = seen.permute(0, *range(2, rank + 2), *((1, *window) if first else (*window, 1)))
     y = torch.einsum("bpw,pwf->bpf", seen.reshape(seen.shape[0], math.prod(places), -1), c.p["kernel"])
     y = y.reshape(y.shape[0], *places, y.shape[-1])
-    y = function(c.o["activation"])(y + c.p["bias"] if "bias" in c.p else y)
-    return y.movedim(-1, 1) if first else y
+    y = y.movedim(-1, 1) if first else y
+    # Channels first: Keras reads the bias (*places, filters) anew as (filters, *places), it does not turn it.
+    return function(c.o["activation"])(y + c.p["bias"].reshape(y.shape[1:]) if "bias" in c.p else y)
 
 
 def _pool(c: PlainCall) -> Tensor:

@@ -103,9 +103,9 @@ class _Walk:
                 return self._time_distributed(call, call.layer, name)
             case Operation():
                 return self._operation(call, call.layer, where)
-            case Custom(class_name=class_name):
+            case Custom() as layer:
                 raise Unrepresentable(
-                    f"{shown(class_name)} is its author's own", where=where, class_name=class_name,
+                    layer.refusal, where=where, class_name=layer.class_name,
                     way_out="--layers-only ports the recurrent layers around it.",
                 )  # fmt: skip
         raise TypeError("the graph's walk goes into nested models itself")
