@@ -170,5 +170,5 @@ def _canonical(layer: Plain, name: str, array: Array, old: bool, theano: bool) -
 
 def _theano(layer: Plain, name: str, array: Array, theano: bool) -> Array:
     """A convolution's kernel between Theano and the others: turned round in its spatial axes. Its own inverse."""
-    convolves = theano and name.endswith("kernel") and "conv" in layer.kind
+    convolves = theano and name.endswith("kernel") and "conv" in layer.kind and layer.kind != "local_conv"
     return np.flip(array, tuple(range(layer.options["rank"]))) if convolves else array

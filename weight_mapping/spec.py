@@ -54,8 +54,8 @@ class Cell:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConvCell:
     """A ConvLSTM's step: the LSTM's equations with convolutions for products. `padding` is same or valid; the
-    recurrent convolution always has stride 1, dilation 1, padding same. `pad_start`: an odd total of same padding
-    leaves its extra cell at the start (Theano) instead of the end."""
+    recurrent convolution always has stride 1, dilation 1, padding same. `pad_start`: padding same has half a
+    window before the first cell (Theano)."""
 
     rank: int
     units: int

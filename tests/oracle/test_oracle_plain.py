@@ -276,6 +276,8 @@ def test_an_odd_cell_of_padding_lies_at_the_end_or_at_the_start() -> None:
     assert pads([5], [4], [1], [1], "same", pad_start=False) == [(1, 2)]
     assert pads([5], [4], [1], [1], "same", pad_start=True) == [(2, 1)]
     assert pads([5], [3], [1], [1], "same", pad_start=True) == [(1, 1)]
+    assert pads([6], [3], [2], [1], "same", pad_start=False) == [(0, 1)]
+    assert pads([6], [3], [2], [1], "same", pad_start=True) == [(1, 1)], "half a window, whatever the stride"
 
 
 def test_every_kind_has_its_function_and_training_only_layers_do_nothing() -> None:

@@ -84,6 +84,7 @@ CASES: dict[str, PlainCase] = {
     "conv 1": _conv("conv", _SEQUENCE, 1, (3,), (1,), padding="causal", dilation=(2,), activation=_RELU),
     "conv 2": _conv("conv", _IMAGE, 2, (3, 2), (2, 1), padding="same"),
     "conv 2 start": _conv("conv", _IMAGE, 2, (4, 2), (1, 2), padding="same", pad_start=True, use_bias=False),
+    "conv 2 start strides": _conv("conv", _IMAGE, 2, (3, 4), (2, 2), padding="same", pad_start=True),
     "conv 2 groups": _conv("conv", _IMAGE, 2, (2, 2), (1, 1), groups=2),
     "conv 2 channels first": _conv("conv", (3, 4, 7, 6), 2, (2, 3), (2, 2), channels_first=True, padding="same"),
     "conv 3": _conv("conv", (2, 5, 4, 3, 4), 3, (2, 1, 3), (1, 1, 1)),
@@ -91,6 +92,7 @@ CASES: dict[str, PlainCase] = {
     "conv_transpose 2": _conv("conv_transpose", _IMAGE, 2, (2, 5), (3, 2), padding="valid", output_padding=None),
     "conv_transpose 2 same": _conv("conv_transpose", _IMAGE, 2, (4, 5), (2, 2), padding="same", output_padding=None),
     "conv_transpose 2 more": _conv("conv_transpose", _IMAGE, 2, (3, 4), (2, 2), padding="same", output_padding=(1, 0)),
+    "conv_transpose 2 start": _conv("conv_transpose", _IMAGE, 2, (3, 4), (2, 2), padding="same", pad_start=True),
     "depthwise_conv": _conv("depthwise_conv", _IMAGE, 2, (3, 2), (2, 2), padding="same", depth_multiplier=3),
     "separable_conv 1": _conv("separable_conv", _SEQUENCE, 1, (3,), (1,), padding="causal", depth_multiplier=2),
     "separable_conv 2": _conv("separable_conv", _IMAGE, 2, (3, 2), (1, 1), padding="same", activation=_RELU),
@@ -110,6 +112,7 @@ CASES: dict[str, PlainCase] = {
     "pool avg start": _case(
         "pool", _SEQUENCE, op="avg", rank=1, size=(4,), strides=(1,), padding="same", pad_start=True
     ),
+    "pool max start": _case("pool", _ODD, size=(5, 2), strides=(2, 2), padding="same", pad_start=True),
     "pool valid": _case("pool", (2, 4, 7, 5), op="avg", size=(3, 2), strides=(2, 2), channels_first=True),
     "global_pool max": _case("global_pool", _IMAGE, keepdims=True),
     "global_pool avg": _case("global_pool", _SEQUENCE, op="avg", rank=1, masks=True),

@@ -103,6 +103,3 @@ def test_refusals() -> None:
         PlainLayer(plain("dense"), {"kernel": np.zeros((1, 1))})
     with pytest.raises(Unsupported, match="interpolation"):
         PlainLayer(plain("up_sampling", interpolation="bicubic"), {})([torch.zeros(1, 2, 2, 1)])
-    layer = plain("conv_transpose", padding="same", pad_start=True, output_padding=None)
-    with pytest.raises(Unsupported, match="Theano"):
-        PlainLayer(layer, plain_weights(layer, {"i": 1}))([torch.zeros(1, 2, 2, 1)])

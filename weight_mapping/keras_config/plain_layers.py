@@ -215,8 +215,12 @@ def _settled(
         raise Unsupported("a locally connected layer of implementation 2 or 3", where=where, class_name=class_name)
     if kind == "einsum_dense" and not _EQUATION.fullmatch(str(options.get("equation"))):
         raise Unsupported("an equation of another form than ab,bc->ac", where=where, found=shown(options["equation"]))
-    if "pad_start" in KINDS[kind].options and kind != "pool" and options.get("padding") == "same":
-        options["pad_start"] = reading.era.theano and uneven(options["kernel_size"], options["strides"])
+    if "pad_start" in KINDS[kind].options and options.get("padding") == "same" and reading.era.theano:
+        options["pad_start"] = kind == "pool" or uneven(options["kernel_size"], options["strides"])
+    if options.get("pad_start") and kind == "conv" and rank == 3 and reading.era.generation == 1:
+        if set(options["strides"]) != {1}:
+            raise Unsupported("Keras 1's Convolution3D on Theano, padded and strided", where=where)
+        options["pad_start"] = False  # its odd cell lies at the end (conv3d of its theano_backend.py)
     if kind == "multi_head_attention":
         options["value_dim"] = options.get("value_dim") or options["key_dim"]
         if config.get("attention_axes") not in (None, [1]):

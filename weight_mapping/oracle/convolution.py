@@ -20,13 +20,17 @@ def pads(
     padding: str,
     pad_start: bool,
 ) -> Pads:
-    """How many cells each spatial axis gains before and after: same gives ceil(size / stride) windows, an odd one more
-    at the end, or at the start with `pad_start`; causal gains all at the start; valid none."""
+    """How many cells each spatial axis gains before and after. same gives ceil(size / stride) windows, an odd cell more
+    at the end; with `pad_start` half a window lies before the first cell, whatever the stride (Theano's `half`). causal
+    gains all at the start; valid none."""
     found: Pads = []
     for n, k, s, d in zip(sizes, window, strides, dilation, strict=True):
         reach = (k - 1) * d
+        if padding == "same" and pad_start:
+            found.append(((reach + 1) // 2, reach - (reach + 1) // 2))
+            continue
         total = {"valid": 0, "causal": reach, "same": max((math.ceil(n / s) - 1) * s + reach + 1 - n, 0)}[padding]
-        before = total if padding == "causal" else (total + 1) // 2 if pad_start else total // 2
+        before = total if padding == "causal" else total // 2
         found.append((before, total - before))
     return found
 

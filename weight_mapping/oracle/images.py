@@ -58,8 +58,9 @@ def _separable(o: Options, w: Weights, x: Float) -> Float:
 def _conv_transpose(o: Options, w: Weights, x: Float) -> Float:
     """Keras' sizes: same gives n stride, valid (n - 1) stride + max(window, stride); output_padding says otherwise."""
     y = spread(x, w["kernel"], o["strides"], o["dilation"])
+    more = o["output_padding"] or [None] * o["rank"]
     cuts = [
-        _cut((k - 1) * d + 1, s, o["padding"], None if o["output_padding"] is None else o["output_padding"][axis])
+        _cut((k - 1) * d + 1, s, o["padding"], more[axis], o["pad_start"])
         for axis, (k, s, d) in enumerate(zip(o["kernel_size"], o["strides"], o["dilation"], strict=True))
     ]
     y = padded(y, [(max(-before, 0), max(-after, 0)) for before, after in cuts])
@@ -67,8 +68,11 @@ def _conv_transpose(o: Options, w: Weights, x: Float) -> Float:
     return _activated(o, w, y[(slice(None), *kept)])
 
 
-def _cut(window: int, stride: int, padding: str, more: int | None) -> tuple[int, int]:
-    """How many cells of the whole transposed convolution fall away at either side; negative: zeros are added."""
+def _cut(window: int, stride: int, padding: str, more: int | None, half: bool) -> tuple[int, int]:
+    """How many cells of the whole transposed convolution fall away at either side; negative: zeros are added. `half`:
+    as a convolution gains them on Theano."""
+    if half and padding == "same":
+        return window // 2, window - stride - window // 2
     if padding == "valid":
         return 0, -(max(window, stride) - window if more is None else more)
     total = stride + window - 2 if more is None else window + window % 2 - 2 + more
@@ -94,7 +98,9 @@ def _local(o: Options, w: Weights, inputs: Inputs, _masks: Inputs) -> Float:
 def _pool(o: Options, _w: Weights, x: Float) -> Float:
     """The greatest, or the mean of the cells inside: padding never counts."""
     size, once = o["size"], (1,) * o["rank"]
-    around = pads(x.shape[1:-1], size, o["strides"], once, o["padding"], o["pad_start"])
+    around = pads(x.shape[1:-1], size, o["strides"], once, o["padding"], False)
+    if o["padding"] == "same" and o["pad_start"]:  # Theano's pools begin further out than its convolutions
+        around = [(k - 1 - (k > 2 and k % 2), int(k > 2 and k % 2)) for k in size]
     over = tuple(range(-o["rank"], 0))
     if o["op"] == "max":
         return np.asarray(windows(padded(x, around, -np.inf), size, o["strides"], once).max(over))

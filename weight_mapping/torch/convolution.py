@@ -1,7 +1,8 @@
 """Convolutions and pools as Keras pads them, over images (B, channels, *space).
 
-Padding same needs ceil(n / stride) places; an odd total of it leaves its extra cell at the end, with `pad_start` at the
-start, as Theano did. Source: measured against Keras 1.2.2, 2.2.4 on Theano and Keras 3.15 on TensorFlow.
+Padding same needs ceil(n / stride) places; an odd total of it leaves its extra cell at the end. With `pad_start` half
+a window lies before the first cell whatever the stride, as on Theano. Source: measured against Keras 1.2.2, 2.2.4 on
+Theano (stride 1) and Keras 3.15 on TensorFlow; keras/backend/theano_backend.py for strides, pools and transposes.
 """
 
 from __future__ import annotations
@@ -52,14 +53,12 @@ def edges(
             found.append((0, 0))
         elif padding == "causal":
             found.append((reach - 1, 0))
+        elif pad_start:
+            found.append((reach // 2, reach - 1 - reach // 2))
         else:
-            found.append(_halves(max((-(-n // s) - 1) * s + reach - n, 0), pad_start))
+            total = max((-(-n // s) - 1) * s + reach - n, 0)
+            found.append((total // 2, total - total // 2))
     return found
-
-
-def _halves(total: int, pad_start: bool) -> tuple[int, int]:
-    less, more = total // 2, total - total // 2
-    return (more, less) if pad_start else (less, more)
 
 
 def pad(x: Tensor, around: Sequence[tuple[int, int]], value: float = 0.0) -> Tensor:
@@ -96,6 +95,7 @@ def convolve_transposed(
     padding: str,
     dilation: Sequence[int],
     output_padding: Sequence[int] | None = None,
+    pad_start: bool = False,
 ) -> Tensor:
     """The gradient of a convolution with regard to its input; `kernel` is (in, out, *kernel_size).
 
@@ -112,6 +112,7 @@ def convolve_transposed(
         else:
             length = whole + more - (2 * (reach // 2) if padding == "same" else 0)
         before = max(whole - length, 0) // 2 if padding == "same" else 0
+        before = reach // 2 if padding == "same" and pad_start else before
         around.append((-before, length - whole + before))
     placed = pad(full, around)
     return placed if bias is None else placed + bias.reshape(-1, *(1,) * (x.ndim - 2))
@@ -120,8 +121,11 @@ def convolve_transposed(
 def pool(
     x: Tensor, op: str, *, size: Sequence[int], strides: Sequence[int], padding: str, pad_start: bool = False
 ) -> Tensor:
-    """Max, or the average over the cells inside the image."""
-    around = edges(padding, x.shape[2:], size, strides, (1,) * len(size), pad_start=pad_start)
+    """Max, or the average over the cells inside the image. With `pad_start` a pool begins a whole window before the
+    first cell that it must see, two cells less where the window is odd."""
+    around = edges(padding, x.shape[2:], size, strides, (1,) * len(size))
+    if padding == "same" and pad_start:
+        around = [(k - 2, 1) if k > 2 and k % 2 else (k - 1, 0) for k in size]
     function = _POOL[op][len(size) - 1]
     lowest = float("-inf") if op == "max" else 0.0
     pooled: Tensor = function(pad(x, around, lowest), tuple(size), tuple(strides))

@@ -163,9 +163,7 @@ def _conv(c: PlainCall) -> Tensor:
 def _conv_transpose(c: PlainCall) -> Tensor:
     # Keras' kernel (*size, out, in) becomes (in, out, *size): the same move as for a plain convolution.
     x, kernel = channels_to_front(c.x, c.o["channels_first"]), kernel_to_front(c.p["kernel"])
-    o = {name: c.o[name] for name in ("strides", "padding", "dilation", "output_padding")}
-    if c.o["pad_start"] and c.o["padding"] == "same":
-        raise Unsupported("a transposed convolution padded as Theano pads it", class_name="conv_transpose")
+    o = {**_geometry(c.o), "output_padding": c.o["output_padding"]}
     return _finish(c, convolve_transposed(x, kernel, c.p.get("bias"), **o))
 
 
