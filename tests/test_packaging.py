@@ -33,7 +33,11 @@ def _required() -> set[str]:
     """Every distribution that an installation with all extras brings, here and now."""
     waiting = [
         *PROJECT["dependencies"],
-        *(line for extra in ("torch", "keras", "legacy", "test") for line in PROJECT["optional-dependencies"][extra]),
+        *(
+            line
+            for extra in ("torch", "keras", "legacy", "onnx", "test")
+            for line in PROJECT["optional-dependencies"][extra]
+        ),
     ]
     found: set[str] = set()
     while waiting:

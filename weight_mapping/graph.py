@@ -1,5 +1,5 @@
-"""The one walk through a model's graph, shared by the oracle and the PyTorch module, so that they cannot differ in
-which tensor, mask or state goes where."""
+"""The one walk through a model's graph, shared by the oracle, PyTorch and ONNX, so that they cannot differ in which
+tensor, mask or state goes where."""
 
 from __future__ import annotations
 
@@ -33,11 +33,13 @@ def run(
     model: ModelSpec,
     inputs: Sequence[Tensor],
     call: Callable[[Call], list[Tensor]],
+    xp: Any,
     *,
     masks: Sequence[Any] | None = None,
     path: Path = (),
 ) -> tuple[list[Tensor], list[Any]]:
-    """The model's outputs and their masks. `call` computes one layer (never a nested model) and returns its outputs."""
+    """The model's outputs and their masks. `call` computes one layer (never a nested model) and returns its outputs;
+    `xp` is the namespace of the tensors, for the masks."""
     if len(inputs) != len(model.inputs):
         names = ", ".join(i.name for i in model.inputs)
         raise PortingError(
@@ -46,7 +48,7 @@ def run(
     values: dict[Ref, Tensor] = {Ref(i.name): x for i, x in zip(model.inputs, inputs, strict=True)}
     known: dict[Ref, Any] = dict(zip(values, masks or [None] * len(inputs), strict=True))
     for node in model.nodes:
-        outputs, output_masks = _step(model, node, values, known, call, (*path, node.layer))
+        outputs, output_masks = _step(model, node, values, known, call, xp, (*path, node.layer))
         values.update({Ref(node.name, n): y for n, y in enumerate(outputs)})
         known.update({Ref(node.name, n): m for n, m in enumerate(output_masks)})
     return [values[ref] for ref in model.outputs], [known[ref] for ref in model.outputs]
@@ -58,6 +60,7 @@ def _step(
     values: dict[Ref, Tensor],
     known: dict[Ref, Any],
     call: Callable[[Call], list[Tensor]],
+    xp: Any,
     path: Path,
 ) -> tuple[list[Tensor], list[Any]]:
     layer = model.layers[node.layer]
@@ -66,8 +69,8 @@ def _step(
     if node.mask is not None:
         masks = [values[node.mask], *masks[1:]]
     if isinstance(layer, ModelSpec):
-        return run(layer, inputs, call, masks=masks, path=path)
+        return run(layer, inputs, call, xp, masks=masks, path=path)
     handed = masks if node.masked else [None] * len(masks)
     outputs = call(Call(path, layer, inputs, handed, [values[ref] for ref in node.initial_state]))
-    made = propagate(layer, inputs, masks)
+    made = propagate(layer, inputs, masks, xp)
     return outputs, [*made, *[None] * (len(outputs) - len(made))]  # an operation may split into many

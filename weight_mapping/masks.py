@@ -1,4 +1,4 @@
-"""How a mask travels through a graph, written once for NumPy and PyTorch: only operators that both have.
+"""How a mask travels through a graph, written once for NumPy, PyTorch and ONNX: only what all three have.
 
 A mask is (batch, time) booleans, True where the step counts, or None. Source: `compute_mask` of the layers of
 Keras 3.15 and tf_keras 2.21.
@@ -26,8 +26,9 @@ from weight_mapping.spec import (
 Mask = Any
 
 
-def propagate(layer: Layer, inputs: Sequence[Any], masks: Sequence[Mask]) -> list[Mask]:
-    """The masks of a layer's outputs, from its inputs and their masks; an outer model's own run gives its masks."""
+def propagate(layer: Layer, inputs: Sequence[Any], masks: Sequence[Mask], xp: Any) -> list[Mask]:
+    """The masks of a layer's outputs, from its inputs and their masks; an outer model's own run gives its masks. `xp`
+    is the namespace of the tensors: numpy, torch or `weight_mapping.onnx.functions`."""
     mask = masks[0] if masks else None
     match layer:
         case Recurrent():
@@ -40,7 +41,7 @@ def propagate(layer: Layer, inputs: Sequence[Any], masks: Sequence[Mask]) -> lis
         case TimeDistributed():
             return [mask]
         case Plain():
-            return [_plain(layer, inputs, masks)]
+            return [_plain(layer, inputs, masks, xp)]
         case Operation():
             return [None]
         case ModelSpec():
@@ -79,7 +80,7 @@ def _may_carry(layer: Layer, masked: bool) -> bool:
             return masked
 
 
-def _plain(layer: Plain, inputs: Sequence[Any], masks: Sequence[Mask]) -> Mask:
+def _plain(layer: Plain, inputs: Sequence[Any], masks: Sequence[Mask], xp: Any) -> Mask:
     rule = KINDS[layer.kind].mask
     if layer.kind == "embedding":
         return inputs[0] != 0 if layer.options["mask_zero"] else None
@@ -88,17 +89,17 @@ def _plain(layer: Plain, inputs: Sequence[Any], masks: Sequence[Mask]) -> Mask:
     if rule in ("pass", "query"):
         return masks[0] if masks else None
     if rule == "merge":
-        return _merge(layer, inputs, masks)
+        return _merge(layer, inputs, masks, xp)
     return None
 
 
-def _merge(layer: Plain, inputs: Sequence[Any], masks: Sequence[Mask]) -> Mask:
+def _merge(layer: Plain, inputs: Sequence[Any], masks: Sequence[Mask], xp: Any) -> Mask:
     if not masks or all(mask is None for mask in masks):
         return None
     if layer.kind == "concatenate":
         axis = layer.options["axis"] % inputs[0].ndim
         if axis == 1:
-            return None if any(mask is None for mask in masks) else _joined(masks)
+            return None if any(mask is None for mask in masks) else xp.concatenate(tuple(masks), 1)
         known = [mask for mask in masks if mask is not None]
     else:
         if any(mask is None for mask in masks):
@@ -108,19 +109,3 @@ def _merge(layer: Plain, inputs: Sequence[Any], masks: Sequence[Mask]) -> Mask:
     for mask in known[1:]:
         both = both & mask
     return both
-
-
-def _joined(masks: Sequence[Mask]) -> Mask:
-    """The masks one after the other in time, by shape alone: NumPy's and PyTorch's concatenations differ in name."""
-    first = masks[0]
-    steps = sum(mask.shape[1] for mask in masks)
-    whole = (
-        (first[:, :1] & ~first[:, :1]).repeat(1, steps)
-        if hasattr(first, "numpy")
-        else (first[:, :1] & ~first[:, :1]).repeat(steps, 1)
-    )
-    at = 0
-    for mask in masks:
-        whole[:, at : at + mask.shape[1]] = mask
-        at += mask.shape[1]
-    return whole

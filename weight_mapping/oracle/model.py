@@ -43,7 +43,7 @@ def run_with_states(
 ) -> tuple[Output, dict[Path, list[Float]]]:
     """`run`, and the states in which its stateful layers end: what the next batch starts from."""
     walk = _Walk(portable.weights, states or {})
-    outputs, _ = graph.run(portable.spec, [_float64(x) for x in inputs], walk)
+    outputs, _ = graph.run(portable.spec, [_float64(x) for x in inputs], walk, np)
     return outputs[0] if len(outputs) == 1 else tuple(outputs), walk.final
 
 
@@ -99,7 +99,7 @@ class _Walk:
         )
         path = (*call.path, "layer")
         if isinstance(layer.layer, ModelSpec):
-            outputs, _ = graph.run(layer.layer, [folded], self, masks=[mask], path=path)
+            outputs, _ = graph.run(layer.layer, [folded], self, np, masks=[mask], path=path)
         else:
             outputs = self(Call(path, layer.layer, [folded], [mask]))
         return [y.reshape(batch, steps, *y.shape[1:]) for y in outputs]

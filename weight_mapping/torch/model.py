@@ -73,7 +73,7 @@ class GraphModule(nn.Module):
         return next(floating, torch.get_default_dtype())
 
     def evaluate(self, inputs: Sequence[Tensor], masks: Sequence[Any] | None = None) -> list[Tensor]:
-        return run(self.spec, inputs, self._call, masks=masks)[0]
+        return run(self.spec, inputs, self._call, torch, masks=masks)[0]
 
     def _call(self, call: Call) -> list[Tensor]:
         if isinstance(call.layer, Operation):

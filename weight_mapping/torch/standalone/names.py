@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import keyword
-import re
 
 from torch import nn
 
+from weight_mapping.identifiers import identifier, unique
+
 _TAKEN = frozenset({"self", "torch", "nn", "functional", "dtype", "load", "Model", "edges", "pad", "pool"})
 """What the text of the file itself says inside `forward` and `__init__`."""
-_LONGEST = 60
 
 
 class Names:
@@ -21,16 +21,10 @@ class Names:
     def new(self, name: str) -> str:
         """An identifier for this name: letters, digits and underscores of ASCII, no keyword, no attribute of a module,
         none that was given before."""
-        base = re.sub(r"[^A-Za-z0-9_]+", "_", name)[:_LONGEST].strip("_")
-        if not base or not base[0].isalpha():
-            base = f"layer_{base}".rstrip("_")
+        base = identifier(name)
         if keyword.iskeyword(base) or keyword.issoftkeyword(base) or hasattr(nn.Module, base) or base in _ATTRIBUTES:
             base = f"{base}_"
-        found, number = base, 2
-        while found in self.given:
-            found, number = f"{base}_{number}", number + 1
-        self.given.add(found)
-        return found
+        return unique(base, self.given)
 
 
 _ATTRIBUTES = frozenset(vars(nn.Module()))

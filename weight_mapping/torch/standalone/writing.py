@@ -58,7 +58,7 @@ def standalone(portable: Portable) -> Standalone:
     names = [w.locals.new(one.name) for one in portable.spec.inputs]
     shadows = [torch.from_numpy(np.asarray(x)).to(DTYPE) for x in probe(portable.spec, batch=_BATCH)]
     inputs = [Traced(name, shadow) for name, shadow in zip(names, shadows, strict=True)]
-    outputs, _ = run(portable.spec, inputs, _Walk(portable, w))
+    outputs, _ = run(portable.spec, inputs, _Walk(portable, w), torch)
     w.lines.append(f"return {', '.join(y.text for y in outputs)}")
     text = "\n".join([*_head(portable, names), "", *_body(w, names), ""])
     compile(text, MODEL, "exec")
@@ -134,7 +134,7 @@ class _Walk:
             else Traced(f"{mask.operand}.flatten(0, 1)", mask.shadow.flatten(0, 1))
         )
         if isinstance(layer.layer, ModelSpec):
-            (y,), _ = run(layer.layer, [samples], self, masks=[own], path=path)
+            (y,), _ = run(layer.layer, [samples], self, torch, masks=[own], path=path)
         else:
             (y,) = self(Call(path, layer.layer, [samples], [own]))
         return [Traced(f"{y.text}.unflatten(0, {x.text}.shape[:2])", y.shadow.unflatten(0, (-1, steps)))]

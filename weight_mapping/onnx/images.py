@@ -1,0 +1,131 @@
+"""Convolutions, poolings and the reshaping of sequences and images in ONNX, whose operators want channels first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from weight_mapping.errors import Unsupported
+from weight_mapping.onnx import functions as xp
+from weight_mapping.onnx.activations import activated
+from weight_mapping.onnx.convolution import convolve, kernel_to_front, pool
+from weight_mapping.onnx.graph import Tensor
+from weight_mapping.weights import Array
+
+Options = Mapping[str, Any]
+Weights = Mapping[str, Array]
+Compute = Callable[[Options, Weights, Tensor], Tensor]
+Function = Callable[[Options, Weights, Sequence[Tensor], Sequence[Tensor | None]], Tensor]
+
+
+def _channels_first(compute: Compute) -> Function:
+    """The layer's function, where `compute` takes and returns images with the channels first."""
+
+    def function(o: Options, w: Weights, inputs: Sequence[Tensor], _masks: Sequence[Tensor | None]) -> Tensor:
+        if o["channels_first"]:
+            return compute(o, w, inputs[0])
+        return xp.moveaxis(compute(o, w, xp.moveaxis(inputs[0], -1, 1)), 1, -1)
+
+    return function
+
+
+def _activated(compute: Compute) -> Function:
+    """The same, and the activation, on images as the layer has them."""
+    images = _channels_first(compute)
+    return lambda o, w, inputs, masks: activated(o["activation"], images(o, w, inputs, masks))
+
+
+def _windowing(o: Options) -> dict[str, Any]:
+    return {name: o[name] for name in ("strides", "dilation", "padding", "pad_start")}
+
+
+def _conv(o: Options, w: Weights, x: Tensor) -> Tensor:
+    return convolve(x, kernel_to_front(w["kernel"]), w.get("bias"), groups=o["groups"], **_windowing(o))
+
+
+def _by_channel(o: Options, w: Weights, x: Tensor, bias: Array | None) -> Tensor:
+    """Each input channel with its own kernels (*window, in, multiplier)."""
+    kernel = w["depthwise_kernel"]
+    *window, channels, _ = kernel.shape
+    return convolve(x, kernel_to_front(kernel.reshape(*window, 1, -1)), bias, groups=channels, **_windowing(o))
+
+
+def _separable(o: Options, w: Weights, x: Tensor) -> Tensor:
+    once = (1,) * o["rank"]
+    mixed, kernel = _by_channel(o, w, x, None), kernel_to_front(w["pointwise_kernel"])
+    return convolve(mixed, kernel, w.get("bias"), strides=once, dilation=once, padding="valid", pad_start=False)
+
+
+def _conv_transpose(o: Options, w: Weights, x: Tensor) -> Tensor:
+    """The whole product, cut or filled with zeros to the size that Keras gives it: n stride for same, (n - 1) stride +
+    max(window, stride) for valid; output_padding says otherwise."""
+    kernel = x.graph.constant(kernel_to_front(w["kernel"]), "kernel")  # Keras' (*window, out, in) as (in, out, *window)
+    whole = x.graph.op("ConvTranspose", x, kernel, strides=tuple(o["strides"]), dilations=tuple(o["dilation"]))
+    more = o["output_padding"] or (None,) * o["rank"]
+    windows = [(k - 1) * d + 1 for k, d in zip(o["kernel_size"], o["dilation"], strict=True)]
+    y = _padded(whole, [_missing(k, s, o["padding"], m) for k, s, m in zip(windows, o["strides"], more, strict=True)])
+    return y + w["bias"].reshape(-1, *(1,) * o["rank"]) if "bias" in w else y
+
+
+def _missing(window: int, stride: int, padding: str, more: int | None) -> tuple[int, int]:
+    """How many cells Keras has more than the whole transposed convolution at either side; negative: fewer."""
+    if padding == "valid":
+        return 0, max(window, stride) - window if more is None else more
+    total = window - stride if more is None else 2 * (window // 2) - more
+    before = total // 2 if total > 0 else 0
+    return -before, before - total
+
+
+def _padded(x: Tensor, around: Sequence[tuple[int, int]], value: float = 0.0) -> Tensor:
+    """Cells around the axes of space; a negative number takes cells away."""
+    if not any(before or after for before, after in around):
+        return x
+    pads = [0, 0, *(before for before, _ in around), 0, 0, *(after for _, after in around)]
+    return x.graph.op("Pad", x, np.array(pads), np.asarray(value, x.dtype))
+
+
+def _pool(o: Options, _w: Weights, x: Tensor) -> Tensor:
+    return pool(x, o["op"], **{name: o[name] for name in ("size", "strides", "padding", "pad_start")})
+
+
+def _global_pool(o: Options, _w: Weights, inputs: Sequence[Tensor], masks: Sequence[Tensor | None]) -> Tensor:
+    """Over all space; the mean over time of a masked sequence counts the unmasked steps only."""
+    x, axis = inputs[0], 1 if o["channels_first"] else inputs[0].ndim - 1
+    over = tuple(n for n in range(1, x.ndim) if n != axis)
+    if o["op"] == "max":
+        return xp.amax(x, over, o["keepdims"])
+    mask = masks[0] if masks else None
+    if o["rank"] > 1 or mask is None:
+        return xp.mean(x, over, o["keepdims"])
+    counts = mask.astype(bool)[:, None] if axis == 1 else mask.astype(bool)[:, :, None]
+    total = xp.sum(xp.where(counts, x, 0.0), over, o["keepdims"])
+    return total / xp.sum(counts.floating(), over, o["keepdims"])
+
+
+def _up_sampling(o: Options, _w: Weights, x: Tensor) -> Tensor:
+    """Each cell repeated, or each new cell from the two whose centres lie around its own."""
+    ways = {
+        "nearest": {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"},
+        "bilinear": {"mode": "linear", "coordinate_transformation_mode": "half_pixel"},
+    }
+    if o["interpolation"] not in ways:
+        raise Unsupported(f"up-sampling by {o['interpolation']} interpolation", class_name="UpSampling2D")
+    scales = x.graph.constant([1.0, 1.0, *o["size"]], "scales", np.float32)
+    sizes = (*x.sizes[:2], *(None if n is None else n * by for n, by in zip(x.sizes[2:], o["size"], strict=True)))
+    types, way = [(x.dtype, sizes)], ways[o["interpolation"]]
+    return x.graph.ops("Resize", x, None, scales, outputs=1, types=types, **way)[0]
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    "conv": _activated(_conv),
+    "conv_transpose": _activated(_conv_transpose),
+    "depthwise_conv": _activated(lambda o, w, x: _by_channel(o, w, x, w.get("bias"))),
+    "separable_conv": _activated(_separable),
+    "pool": _channels_first(_pool),
+    "global_pool": _global_pool,
+    "zero_padding": _channels_first(lambda o, w, x: _padded(x, o["padding"])),
+    "cropping": _channels_first(lambda o, w, x: _padded(x, [(-a, -b) for a, b in o["cropping"]])),
+    "up_sampling": _channels_first(_up_sampling),
+}
