@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,9 @@ from harness.results import Case, Results, to_json, write_text
 from weight_mapping.errors import PortingError, Unsupported, shown
 from weight_mapping.spec import Custom, leaves
 from weight_mapping.weights import Portable
+
+TARGETS = {"torch": "safetensors", "keras": "keras", "onnx": "onnx"}
+"""What a file can be ported to, and the suffix of the model there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,7 @@ class Request:
     @property
     def model(self) -> str:
         """The name of the file that holds the ported model."""
-        return "model.safetensors" if self.target == "torch" else "model.keras"
+        return f"model.{TARGETS[self.target]}"
 
 
 def port_file(file: Path, config: Path | None, output: Path, request: Request, *, command: str) -> Results:
@@ -48,7 +52,10 @@ def port_file(file: Path, config: Path | None, output: Path, request: Request, *
     results = _results(portable, case, modules, command)
     texts = _texts(results, portable)
     with _folder(output):
-        wm.save(portable, output / request.model, keras=request.keras, proof=request.proof)
+        if request.target == "onnx":
+            _onnx().save(portable, output / request.model)
+        else:
+            wm.save(portable, output / request.model, keras=request.keras, proof=request.proof)
         if alone:
             alone(output)
         for name, text in texts.items():
@@ -88,36 +95,49 @@ def _standalone(portable: Portable) -> Callable[[Path], None]:
     return partial(write_standalone, standalone(portable))
 
 
+def _onnx() -> Any:
+    try:
+        import weight_mapping.onnx
+    except ModuleNotFoundError as missing:
+        raise _needed("--to onnx", missing, "onnx") from None
+    return weight_mapping.onnx
+
+
 def _needed(what: str, missing: ModuleNotFoundError, extra: str = "torch") -> PortingError:
     return PortingError(f"{what} needs {missing.name}", way_out=f"Install it: pip install 'lstm-parity[{extra}]'.")
 
 
 def _proof(portable: Portable, request: Request, command: str) -> tuple[Case, Mapping[str, str]]:
+    """The proof, and what each layer became."""
+    prove = partial(port.prove, portable, seed=request.seed, command=command)
     if request.target == "keras":
         from weight_mapping.slopes import slopes
 
         # Scaled weights are rounded to float32 once more, so only float32's bound can hold.
         scaled = request.keras is not None and slopes(portable) - {1 / 6 if request.keras == 3 else 1 / 5}
         dtypes = ("float32",) if scaled else ("float64", "float32")
-        case = port.prove(
-            portable, _read_again(request.keras), seed=request.seed, command=command,
-            backend="the file read again", dtypes=dtypes,
-        )  # fmt: skip
-        return case, {}
-    try:
-        from harness.backends import ported
-    except ModuleNotFoundError as missing:
-        raise PortingError(
-            f"the proof needs {missing.name}",
-            way_out="Install it (pip install 'lstm-parity[torch]') or pass --no-proof.",
-        ) from None
+        return prove(_read_again(request.keras), backend="the file read again", dtypes=dtypes), {}
+    if request.target == "onnx":
+        ported_onnx = _backend("ported_onnx", "onnx")
+        case = prove(ported_onnx.outputs, backend="ONNX Runtime", dtypes=ported_onnx.DTYPES)
+        return case, ported_onnx.destinations(portable)
+    ported = _backend("ported", "torch")
     beside = []
     if request.standalone:
         from harness.backends.standalone import outputs
 
         beside.append(port.Way(check="outputs of model.py", backend="PyTorch alone", outputs=outputs()))
-    case = port.prove(portable, ported.outputs, seed=request.seed, command=command, beside=beside)
-    return case, ported.destinations(portable)[0]
+    return prove(ported.outputs, beside=beside), ported.destinations(portable)[0]
+
+
+def _backend(name: str, extra: str) -> Any:
+    try:
+        return importlib.import_module(f"harness.backends.{name}")
+    except ModuleNotFoundError as missing:
+        raise PortingError(
+            f"the proof needs {missing.name}",
+            way_out=f"Install it (pip install 'lstm-parity[{extra}]') or pass --no-proof.",
+        ) from None
 
 
 def _read_again(keras: int | None) -> port.Outputs:

@@ -1,4 +1,4 @@
-"""`lstm-parity port`: a Keras file into PyTorch (or into another Keras file), with its proof."""
+"""`lstm-parity port`: a Keras file into PyTorch (or ONNX, or another Keras file), with its proof."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from weight_mapping.errors import printable
     "-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder to write."
 )  # fmt: skip
 @click.option("--config", type=click.Path(path_type=Path), help="Where the configuration of a weights-only file lies.")
-@click.option("--to", "target", type=click.Choice(["torch", "keras"]), default="torch", show_default=True)
+@click.option("--to", "target", type=click.Choice(["torch", "keras", "onnx"]), default="torch", show_default=True)
 @click.option("--keras", type=click.Choice(["2", "3"]), help="With --to keras: the generation to write for.")
 @click.option("--layers-only", is_flag=True, help="Only the recurrent layers, whatever stands around them.")
 @click.option("--standalone", is_flag=True, help="Also model.py, plain PyTorch, and model_torch.safetensors.")
@@ -32,8 +32,8 @@ def command(
     file: Path, output: Path, config: Path | None, target: str, keras: str | None, layers_only: bool,
     standalone: bool, no_proof: bool, seed: int, trusted: bool, as_json: bool,
 ) -> int:  # fmt: skip
-    """Port FILE: model.safetensors (or model.keras), spec.json, proof.json and report.html, written only once the
-    proof is there. Exit code 1 where the port does not reproduce the oracle."""
+    """Port FILE: model.safetensors (or model.onnx, model.keras), spec.json, proof.json and report.html, written only
+    once the proof is there. Exit code 1 where the port does not reproduce the oracle."""
     if keras and target != "keras":
         raise click.UsageError("--keras goes with --to keras")
     if standalone and target != "torch":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 import weight_mapping as wm
 import weight_mapping.torch as wt
 from weight_mapping.errors import PortingError
+from weight_mapping.weights import Portable
 
 BOUND = 5e-5
 """Of the greatest output, at least 1: float32 on both sides, and outputs of up to 1e5."""
@@ -38,17 +39,30 @@ def _recording(row: dict[str, Any], folder: Path) -> tuple[list[NDArray[Any]], l
     return xs, ys
 
 
-def test_published_models_give_the_outputs_of_their_own_keras(shared: Shared) -> None:
+def _in_pytorch(portable: Portable, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    module = wt.build(portable).eval()
+    with torch.no_grad():
+        answer = module(*map(torch.from_numpy, inputs))
+    return [y.numpy() for y in (answer if isinstance(answer, tuple | list) else [answer])]
+
+
+def _in_onnx(portable: Portable, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    for package in ("onnx", "onnxruntime"):
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    from harness.backends.ported_onnx import outputs
+
+    return outputs(portable, inputs, "float32")
+
+
+@pytest.mark.parametrize("ran", [_in_pytorch, _in_onnx])
+def test_published_models_give_the_outputs_of_their_own_keras(ran: Any, shared: Shared) -> None:
     folder = shared("wild")
     ported = 0
     for row in _rows(folder):
         if row.get("weights_only") or row.get("custom") or not row["ref"]:
             continue
         inputs, expected = _recording(row, folder)
-        module = wt.build(wm.load(folder / row["file"])).eval()
-        with torch.no_grad():
-            answer = module(*map(torch.from_numpy, inputs))
-        outputs = [y.numpy()[:, : row["crop"]] if row["crop"] else y.numpy() for y in _listed(answer)]
+        outputs = [y[:, : row["crop"]] if row["crop"] else y for y in ran(wm.load(folder / row["file"]), inputs)]
         for y, wanted in zip(outputs, expected, strict=True):
             assert y.shape == wanted.shape, row["file"]
             assert np.abs(y - wanted).max() <= BOUND * max(1.0, np.abs(wanted).max()), row["file"]
@@ -73,7 +87,3 @@ def test_weights_alone_are_no_model(shared: Shared) -> None:
     for row in rows:
         with pytest.raises(PortingError, match=r"weights without a configuration.*--config"):
             wm.load(folder / row["file"])
-
-
-def _listed(answer: Any) -> list[Any]:
-    return list(answer) if isinstance(answer, tuple | list) else [answer]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from weight_mapping.activations import Activation, activation
 from weight_mapping.onnx import functions as xp
-from weight_mapping.onnx.graph import Tensor
+from weight_mapping.onnx.tensor import Tensor
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from functools import reduce
 import numpy as np
 
 from weight_mapping.onnx import functions as xp
-from weight_mapping.onnx.graph import Tensor
 from weight_mapping.onnx.images import Function, Options, Weights
+from weight_mapping.onnx.tensor import Tensor
 
 _MASKED = -1e9
 Inputs = Sequence[Tensor]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from weight_mapping.onnx.graph import Tensor
+from weight_mapping.onnx.tensor import Tensor
 from weight_mapping.weights import Array
 
 

@@ -10,14 +10,8 @@ from typing import Any
 import numpy as np
 
 from weight_mapping.errors import Unrepresentable, shown
-from weight_mapping.onnx.graph import Graph, Tensor, met
-
-int64 = np.int64
-
-
-def get_default_dtype() -> type[float]:
-    """The model's own floats, whichever they are."""
-    return float
+from weight_mapping.onnx.graph import Graph
+from weight_mapping.onnx.tensor import Tensor, met
 
 
 def _elementwise(kind: str) -> Callable[[Tensor], Tensor]:
@@ -93,14 +87,14 @@ def asarray(x: Any, dtype: Any = None) -> Any:
     if opened:
         parts = [size if isinstance(size, Tensor) else np.array([size]) for size in x]
         return opened[0].graph.op("Concat", *parts, axis=0)
-    if not isinstance(x, Tensor):
-        return np.asarray(x, dtype)
-    return x if dtype is None else x.floating() if np.dtype(dtype).kind == "f" else x.astype(dtype)
+    return x if isinstance(x, Tensor) else np.asarray(x, dtype)
 
 
 def _reduction(kind: str) -> Callable[..., Tensor]:
     def reduced(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
         over = None if axis is None else np.atleast_1d(np.asarray(axis, np.int64))
+        if over is not None and not over.size:
+            return x  # an empty list means every axis to the operator
         return x.graph.op(kind, x, over, keepdims=int(keepdims))
 
     return reduced

@@ -11,7 +11,7 @@ from weight_mapping.errors import Unsupported
 from weight_mapping.onnx import functions as xp
 from weight_mapping.onnx.activations import activated
 from weight_mapping.onnx.convolution import convolve, kernel_to_front, pool
-from weight_mapping.onnx.graph import Tensor
+from weight_mapping.onnx.tensor import Tensor
 from weight_mapping.weights import Array
 
 Options = Mapping[str, Any]

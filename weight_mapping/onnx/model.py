@@ -16,8 +16,9 @@ from weight_mapping.files.atomic import replacing
 from weight_mapping.graph import Call
 from weight_mapping.onnx import functions as xp
 from weight_mapping.onnx import recurrent
-from weight_mapping.onnx.graph import OPSET, Graph, Tensor, needed
+from weight_mapping.onnx.graph import OPSET, Graph, needed
 from weight_mapping.onnx.plain import FUNCTIONS
+from weight_mapping.onnx.tensor import Tensor
 from weight_mapping.spec import (
     Bidirectional,
     Cell,
@@ -51,16 +52,16 @@ def to_onnx(portable: Portable, *, dtype: str = "float32") -> onnx.ModelProto:
     g.scope = ()
     named = [(ref.node, y) for ref, y in zip(portable.spec.outputs, outputs, strict=True)]
     final = [_output(g, name, y) for name, y in (*named, *walk.final)]
-    return _model(g, [*inputs, *walk.given], final)
+    return _model(g, inputs, walk.given, final)
 
 
-def save(portable: Portable, path: str | Path) -> None:
+def save(portable: Portable, path: str | Path, *, dtype: str = "float32") -> None:
     """Write the model as `to_onnx` states it; it is checked, and read again, before it takes the place of a file."""
-    model = to_onnx(portable)
+    model = to_onnx(portable, dtype=dtype)
     if model.ByteSize() > _LARGEST:
         raise Unrepresentable("more weights than one ONNX file holds", where=str(path), found=model.ByteSize())
     with replacing(Path(path)) as temporary:
-        temporary.write_bytes(model.SerializeToString())
+        temporary.write_bytes(model.SerializeToString(deterministic=True))
         onnx.checker.check_model(str(temporary), full_check=True)
         if onnx.load(temporary, format="protobuf") != model:
             raise PortingError("the file read again is another", where=str(path))
@@ -83,24 +84,21 @@ def _output(g: Graph, name: str, y: Tensor) -> Tensor:
     return made
 
 
-def _model(g: Graph, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> onnx.ModelProto:
+def _model(g: Graph, inputs: Sequence[Tensor], states: Sequence[Tensor], outputs: Sequence[Tensor]) -> onnx.ModelProto:
     nodes, read = needed(g.nodes, [y.name for y in outputs])
     made = helper.make_graph(
-        nodes, "model", [_value(x, f"{x.name}_") for x in inputs], [_value(y, "") for y in outputs],
-        [array for name, array in g.initializers.items() if name in read],
+        nodes, "model", [*(_value(x, "batch") for x in inputs), *(_value(x) for x in states)],
+        [_value(y) for y in outputs], [array for name, array in g.initializers.items() if name in read],
     )  # fmt: skip
     opsets = [helper.make_opsetid("", OPSET)]
-    return helper.make_model(
-        made, opset_imports=opsets, ir_version=helper.find_min_ir_version_for(opsets), producer_name="lstm-parity"
-    )
+    ir_version = helper.find_min_ir_version_for(opsets)
+    return helper.make_model(made, opset_imports=opsets, ir_version=ir_version, producer_name="lstm-parity")
 
 
-def _value(tensor: Tensor, prefix: str) -> onnx.ValueInfoProto:
-    """Name, dtype and sizes; an open size of an input has a name of its own, the batch one name for all."""
-    sizes = [
-        n if n is not None or not prefix else "batch" if axis == 0 else f"{prefix}{axis}"
-        for axis, n in enumerate(tensor.sizes)
-    ]
+def _value(tensor: Tensor, first: str = "") -> onnx.ValueInfoProto:
+    """Name, dtype and sizes; an open size has a name, the first one `first`, if any."""
+    names = [f"{tensor.name}_{axis}" if axis or not first else first for axis in range(tensor.ndim)]
+    sizes = [name if n is None else n for name, n in zip(names, tensor.sizes, strict=True)]
     return helper.make_tensor_value_info(tensor.name, helper.np_dtype_to_tensor_dtype(tensor.dtype), sizes)
 
 

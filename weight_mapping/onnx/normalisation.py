@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from weight_mapping.onnx import functions as xp
-from weight_mapping.onnx.graph import Tensor
 from weight_mapping.onnx.images import Function, Options, Weights
+from weight_mapping.onnx.tensor import Tensor
 from weight_mapping.weights import Array
 
 Inputs = Sequence[Tensor]

@@ -13,7 +13,8 @@ import numpy as np
 
 from weight_mapping.onnx.activations import named
 from weight_mapping.onnx.functions import stack
-from weight_mapping.onnx.graph import Graph, Tensor
+from weight_mapping.onnx.graph import Graph
+from weight_mapping.onnx.tensor import Tensor
 from weight_mapping.packing import pack
 from weight_mapping.spec import Cell, ConvCell
 from weight_mapping.weights import CellWeights

@@ -16,7 +16,7 @@ from weight_mapping.activations import activation
 from weight_mapping.onnx import attention, images, normalisation
 from weight_mapping.onnx import functions as xp
 from weight_mapping.onnx.activations import activated
-from weight_mapping.onnx.graph import Tensor
+from weight_mapping.onnx.tensor import Tensor
 from weight_mapping.plain import KINDS
 from weight_mapping.weights import Array
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from weight_mapping.onnx import functions as xp
 from weight_mapping.onnx import operators, scan
-from weight_mapping.onnx.graph import Graph, Tensor
+from weight_mapping.onnx.graph import Graph
 from weight_mapping.onnx.operators import Run
+from weight_mapping.onnx.tensor import Tensor
 from weight_mapping.spec import Bidirectional, ConvCell, Path, Recurrent
 from weight_mapping.weights import CellWeights
 

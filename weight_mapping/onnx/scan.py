@@ -16,8 +16,9 @@ from weight_mapping.errors import Unsupported
 from weight_mapping.onnx import functions as xp
 from weight_mapping.onnx.activations import activated
 from weight_mapping.onnx.convolution import convolve
-from weight_mapping.onnx.graph import Graph, Tensor
+from weight_mapping.onnx.graph import Graph
 from weight_mapping.onnx.operators import Run
+from weight_mapping.onnx.tensor import Tensor
 from weight_mapping.spec import Cell, ConvCell
 from weight_mapping.weights import Array, CellWeights
 

@@ -1,0 +1,49 @@
+"""A ported whole model in ONNX Runtime, for the proof of a port."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from weight_mapping.onnx import save, to_onnx
+from weight_mapping.weights import Portable
+
+DTYPES = ("float32",)
+"""ONNX Runtime's LSTM, GRU and RNN compute in float32 alone."""
+_TYPES = {"float": np.float32, "double": np.float64, "int32": np.int32, "int64": np.int64, "bool": np.bool_}
+
+
+def session(model: bytes | str, threads: int = 0) -> onnxruntime.InferenceSession:
+    """The model on the CPU; `threads` 0: as many as the runtime takes by itself."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 4  # what fails is raised
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def outputs(portable: Portable, inputs: Sequence[NDArray[Any]], dtype: str) -> list[NDArray[Any]]:
+    """The written file's answer; of a stateful model the outputs without the states behind them."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        save(portable, path, dtype=dtype)
+        ran = session(str(path))
+    fed = zip(ran.get_inputs(), inputs, strict=True)
+    answer = ran.run(None, {one.name: np.asarray(x, _TYPES[one.type[7:-1]]) for one, x in fed})
+    return list(answer[: len(portable.spec.outputs)])
+
+
+def destinations(portable: Portable) -> dict[str, str]:
+    """Layer name -> the operators that compute it, without those that only move data."""
+    found: dict[str, list[str]] = {}
+    for node in to_onnx(portable).graph.node:
+        found.setdefault(node.doc_string.split("/")[0], []).append(node.op_type)
+    return {name: ", ".join(k for k in dict.fromkeys(kinds) if k not in _MOVES) for name, kinds in found.items()}
+
+
+_MOVES = {"Cast", "Concat", "Expand", "Identity", "Reshape", "Shape", "Slice", "Squeeze", "Transpose", "Unsqueeze"}
