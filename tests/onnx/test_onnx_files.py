@@ -125,7 +125,7 @@ def _with_operation(operation: Operation) -> Portable:
 
 
 REFUSED: dict[str, Any] = {
-    "layer: a layer of its author's own: Theirs": lambda: Portable(
+    "layer: Theirs is its author's own": lambda: Portable(
         spec=chain("m", Input(name="x", shape=(None, 4)), {"layer": Custom(class_name="Theirs")}), weights={}),
     "layer: the activation softmax.* mixes the units": _softmax_gate,
     "layer: a stateful ConvLSTM": _stateful_images,

@@ -86,6 +86,25 @@ def _padded(x: Tensor, around: Sequence[tuple[int, int]], value: float = 0.0) ->
     return x.graph.op("Pad", x, np.array(pads), np.asarray(value, x.dtype))
 
 
+def _local(o: Options, w: Weights, inputs: Sequence[Tensor], _masks: Sequence[Tensor | None]) -> Tensor:
+    """A convolution whose kernel (places, window, filters) is another at every place; the window's cells lie in the
+    order of the image's axes. A convolution by ones and zeros lays the windows out."""
+    first, once = o["channels_first"], (1,) * o["rank"]
+    x = inputs[0] if first else xp.moveaxis(inputs[0], -1, 1)
+    cells, filters = w["kernel"].shape[1:]
+    window = (-1, *o["kernel_size"]) if first else (*o["kernel_size"], -1)
+    picks = np.eye(cells).reshape(cells, *window)
+    picks = picks if first else np.moveaxis(picks, -1, 1)
+    seen = convolve(x, picks, None, strides=o["strides"], dilation=once, padding="valid", pad_start=False)
+    places = seen.shape[2:]
+    y = xp.einsum("bwp,pwf->bpf", seen.reshape(seen.shape[0], cells, -1), w["kernel"])
+    y = y.reshape(y.shape[0], *places, filters)
+    y = xp.moveaxis(y, -1, 1) if first else y
+    if "bias" in w:  # channels first: (*places, filters) is read anew as (filters, *places), not turned
+        y = y + (w["bias"].reshape(filters, *w["bias"].shape[:-1]) if first else w["bias"])
+    return activated(o["activation"], y)
+
+
 def _pool(o: Options, _w: Weights, x: Tensor) -> Tensor:
     return pool(x, o["op"], **{name: o[name] for name in ("size", "strides", "padding", "pad_start")})
 
@@ -123,6 +142,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "conv_transpose": _activated(_conv_transpose),
     "depthwise_conv": _activated(lambda o, w, x: _by_channel(o, w, x, w.get("bias"))),
     "separable_conv": _activated(_separable),
+    "local_conv": _local,
     "pool": _channels_first(_pool),
     "global_pool": _global_pool,
     "zero_padding": _channels_first(lambda o, w, x: _padded(x, o["padding"])),

@@ -136,8 +136,8 @@ class _Walk:
                 return [FUNCTIONS[kind](options, weights, inputs, call.masks)]
             case Operation():
                 return self._operation(call, call.layer)
-            case Custom(class_name=name):
-                raise Unsupported(f"a layer of its author's own: {shown(name)}", class_name=name)
+            case Custom() as layer:
+                raise Unsupported(layer.refusal, class_name=layer.class_name)
         raise TypeError("the graph's walk goes into nested models itself")
 
     def _recurrent(self, call: Call, layer: Recurrent | Bidirectional) -> list[Tensor]:

@@ -45,6 +45,12 @@ def _layer(o: Options, w: Weights, inputs: Inputs, _masks: Masks) -> Tensor:
     return _scaled(w, (x if o["rms"] else centred) / deviation, axes)
 
 
+def _rms(o: Options, w: Weights, inputs: Inputs, _masks: Masks) -> Tensor:
+    """Divided by the root of the mean square; no mean is taken off."""
+    x, axes = inputs[0], tuple(o["axis"])
+    return x / xp.sqrt(xp.mean(x * x, axes, True) + o["epsilon"]) * _along(w["scale"], axes, x)
+
+
 def _group(o: Options, w: Weights, inputs: Inputs, _masks: Masks) -> Tensor:
     """Each sample's groups of neighbouring channels by themselves; -1 groups: every channel a group."""
     x = xp.moveaxis(inputs[0], o["axis"], -1)
@@ -77,6 +83,7 @@ def _normalization(o: Options, w: Weights, inputs: Inputs, _masks: Masks) -> Ten
 FUNCTIONS: Mapping[str, Function] = {
     "batch_normalization": _batch,
     "layer_normalization": _layer,
+    "rms_normalization": _rms,
     "group_normalization": _group,
     "unit_normalization": _unit,
     "normalization": _normalization,

@@ -77,6 +77,11 @@ def _dot(o: Options, _w: Weights, inputs: Sequence[Tensor], _masks: Sequence[Ten
     return (left @ xp.swapaxes(right, 1, 2)).reshape(x.shape[0], *(x.shape[1:-1] + y.shape[1:-1] or (1,)))
 
 
+def _einsum(o: Options, w: Weights, x: Tensor) -> Tensor:
+    y = xp.einsum(o["equation"], x, w["kernel"])
+    return activated(o["activation"], y + w["bias"] if "bias" in w else y)
+
+
 def _highway(o: Options, w: Weights, x: Tensor) -> Tensor:
     t = activated(_SIGMOID, _linear(x, w, "carry_kernel", "carry_bias"))
     return t * activated(o["activation"], _linear(x, w)) + (1.0 - t) * x
@@ -110,6 +115,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "minimum": _merge(xp.minimum),
     "dot": _dot,
     "rescaling": _on_first(lambda o, w, x: x * np.asarray(o["scale"], float) + np.asarray(o["offset"], float)),
+    "einsum_dense": _on_first(_einsum),
     "highway": _on_first(_highway),
     "maxout_dense": _on_first(_maxout),
     **images.FUNCTIONS,
