@@ -12,16 +12,14 @@ from weight_mapping.weights import Array
 def padding_of(
     window: Sequence[int], strides: Sequence[int], dilation: Sequence[int], padding: str, pad_start: bool
 ) -> Mapping[str, Any]:
-    """The operators' attributes. Same gives ceil(n / stride) places, with the odd cell at the end, or at the start with
-    `pad_start`; with strides it depends on the size, which the operator looks at."""
+    """The operators' attributes. Same gives ceil(n / stride) places, with the odd cell at the end: with strides that
+    depends on the size, which the operator looks at. With `pad_start` half a window lies before the first cell."""
     reach = [(k - 1) * d for k, d in zip(window, dilation, strict=True)]
-    if padding == "causal":
-        return {"pads": [*reach, *(0 for _ in reach)]}
     if padding == "valid":
         return {}
-    if any(s > 1 for s in strides):
-        return {"auto_pad": "SAME_LOWER" if pad_start else "SAME_UPPER"}
-    before = [(n + pad_start) // 2 for n in reach]
+    if padding == "same" and not pad_start and any(s > 1 for s in strides):
+        return {"auto_pad": "SAME_UPPER"}
+    before = reach if padding == "causal" else [(n + pad_start) // 2 for n in reach]
     return {"pads": [*before, *(n - b for n, b in zip(reach, before, strict=True))]}
 
 
@@ -39,9 +37,13 @@ def convolve(
 
 
 def pool(x: Tensor, op: str, *, size: Sequence[int], strides: Sequence[int], padding: str, pad_start: bool) -> Tensor:
-    """The greatest, or the mean of the cells inside the image."""
+    """The greatest, or the mean of the cells inside the image. With `pad_start` it begins a whole window before the
+    first cell that it must see, two cells less where the window is odd."""
     kind, more = ("MaxPool", {}) if op == "max" else ("AveragePool", {"count_include_pad": 0})
     around = padding_of(size, strides, (1,) * len(size), padding, pad_start)
+    if padding == "same" and pad_start:
+        after = [int(k > 2 and k % 2) for k in size]
+        around = {"pads": [*(k - 1 - n for k, n in zip(size, after, strict=True)), *after]}
     return x.graph.op(kind, x, kernel_shape=tuple(size), strides=tuple(strides), **more, **around)
 
 

@@ -65,16 +65,17 @@ def _conv_transpose(o: Options, w: Weights, x: Tensor) -> Tensor:
     whole = x.graph.op("ConvTranspose", x, kernel, strides=tuple(o["strides"]), dilations=tuple(o["dilation"]))
     more = o["output_padding"] or (None,) * o["rank"]
     windows = [(k - 1) * d + 1 for k, d in zip(o["kernel_size"], o["dilation"], strict=True)]
-    y = _padded(whole, [_missing(k, s, o["padding"], m) for k, s, m in zip(windows, o["strides"], more, strict=True)])
+    sizes = zip(windows, o["strides"], more, strict=True)
+    y = _padded(whole, [_missing(k, s, m, o["padding"], o["pad_start"]) for k, s, m in sizes])
     return y + w["bias"].reshape(-1, *(1,) * o["rank"]) if "bias" in w else y
 
 
-def _missing(window: int, stride: int, padding: str, more: int | None) -> tuple[int, int]:
+def _missing(window: int, stride: int, more: int | None, padding: str, pad_start: bool) -> tuple[int, int]:
     """How many cells Keras has more than the whole transposed convolution at either side; negative: fewer."""
     if padding == "valid":
         return 0, max(window, stride) - window if more is None else more
-    total = window - stride if more is None else 2 * (window // 2) - more
-    before = total // 2 if total > 0 else 0
+    total = window - stride if more is None or pad_start else 2 * (window // 2) - more
+    before = window // 2 if pad_start else max(total, 0) // 2
     return -before, before - total
 
 
