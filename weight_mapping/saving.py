@@ -20,6 +20,7 @@ from weight_mapping.keras_config.riding import with_riders
 from weight_mapping.keras_config.words import slope_of
 from weight_mapping.masks import reachable
 from weight_mapping.named_masks import with_named_masks
+from weight_mapping.odd_windows import with_odd_windows
 from weight_mapping.proving import stored_proof
 from weight_mapping.slopes import slopes, with_slope
 from weight_mapping.spec import (
@@ -53,7 +54,8 @@ def save(portable: Portable, path: str | Path, *, keras: int | None = None, proo
     model as it is. Raises `Unrepresentable` where it can't; nothing is written then. `proof`: whether a safetensors
     file carries the oracle's answers for `load(verify=True)`, beside the SHA-256 of every array.
 
-    A hard_sigmoid whose slope the asked generation lacks is brought about by scaling weights (`slopes.with_slope`)."""
+    A hard_sigmoid whose slope the asked generation lacks is brought about by scaling weights (`slopes.with_slope`),
+    Theano's padding by even windows by zeros in the kernel (`odd_windows`)."""
     path = Path(path)
     if keras not in (None, 2, 3):
         raise PortingError("no such generation of Keras to write for", found=keras, expected="2 or 3")
@@ -67,7 +69,7 @@ def save(portable: Portable, path: str | Path, *, keras: int | None = None, proo
     target = KERAS3 if keras == 3 else TF_KERAS if keras == 2 else _target(portable)
     portable = replace(portable, spec=in_keras_order(portable.spec))
     if keras:
-        portable = with_slope(portable, slope_of(target))
+        portable = with_slope(with_odd_windows(portable), slope_of(target))
     if target is KERAS3:
         portable = replace(portable, spec=with_named_masks(portable.spec))
     config, parsed, wanted = _written(portable, target)

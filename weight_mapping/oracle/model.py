@@ -64,7 +64,7 @@ class _Walk:
                 weights = self.weights.get(call.path, {})
                 if isinstance(weights, CellWeights):
                     raise PortingError("a cell's weights at a plain layer", where="/".join(call.path))
-                arrays = {name: np.asarray(array, np.float64) for name, array in weights.items()}
+                arrays = {name: np.asarray(array, np.float64, order="C") for name, array in weights.items()}
                 inputs = [np.asarray(x, np.float64) for x in call.inputs]
                 return [FUNCTIONS[call.layer.kind](call.layer.options, arrays, inputs, call.masks)]
             case Operation():

@@ -143,7 +143,7 @@ def _bidirectional(
 
 def products(cell: Cell | ConvCell, weights: CellWeights, dropout: Dropout) -> tuple[Product, Product]:
     """The product of the inputs and that of the states, each with its part of the bias."""
-    kernel, recurrent = np.asarray(weights.kernel, np.float64), np.asarray(weights.recurrent, np.float64)
+    kernel, recurrent = (np.asarray(array, np.float64, order="C") for array in (weights.kernel, weights.recurrent))
     parts = [] if weights.bias is None else list(np.asarray(weights.bias, np.float64))
     bias, recurrent_bias = [*parts, None, None][:2]
     if isinstance(cell, ConvCell):
