@@ -18,7 +18,7 @@ import numpy as np
 from harness import descent
 from harness.backends import Arrays, Backend, Subject
 from harness.backends.oracle import OracleSubject
-from harness.bounds import amplification, limits
+from harness.bounds import amplification, limits, underflow
 from harness.cases import Case
 from harness.compare import Limit, agreement, failed, not_measured
 from harness.drawn import Drawn, batch_of
@@ -92,11 +92,17 @@ def expect(problem: Problem, *, training: bool = True) -> Expected:
     )
 
 
-def expect_outputs(problem: Problem) -> tuple[Arrays, dict[str, Limit]]:
-    """The oracle's outputs with their bounds in float64, and nothing else."""
-    outputs = OracleSubject(problem).outputs()
-    factors = amplification(problem, lambda moved: OracleSubject(moved).outputs(), outputs)
-    return outputs, limits(problem, factors, "float64")
+def expect_outputs(problem: Problem, dtype: str = "float64") -> tuple[Arrays, dict[str, dict[str, Limit]]]:
+    """The oracle's outputs with their bounds by dtype, and nothing else. Numbers too small to be held are allowed for
+    in this `dtype` alone."""
+
+    def run(moved: Problem) -> Arrays:
+        return OracleSubject(moved).outputs()
+
+    outputs = run(problem)
+    factors = amplification(problem, run, outputs)
+    lost = {dtype: underflow(problem, run, outputs, dtype)}
+    return outputs, {d: limits(problem, factors, d, lost=lost.get(d)) for d in DTYPES}
 
 
 def _one_step(problem: Problem, path: Path) -> tuple[Float, list[Float], Arrays]:
@@ -161,16 +167,16 @@ def _measure(case: Case, problem: Problem, expected: Expected, backend: Backend,
     for dtype in DTYPES:
         subject = backend.build(problem, dtype)
         answer = subject.answer()
-        bounds = _granted(expected.output_limits, dtype, problem, backend)
+        bounds = granted(expected.output_limits, dtype, problem, backend)
         yield agreement("outputs", backend.name, expected.outputs, answer.outputs, bounds, dtype=dtype)
-        bounds = _granted(expected.gradient_limits, dtype, problem, backend)
+        bounds = granted(expected.gradient_limits, dtype, problem, backend)
         for part, names in _parts(expected.gradients).items():
             reference = {n: expected.gradients[n] for n in names}
             found = {n: a for n, a in answer.gradients.items() if _part(n) == part}
             yield agreement(f"gradient {part}", backend.name, reference, found, bounds, dtype=dtype, kind=kind)
         yield from _steps(problem, expected, backend, subject, dtype, drawn)
         if dtype == "float64" and expected.trained:
-            bounds = _granted(expected.training_limits, dtype, problem, backend)
+            bounds = granted(expected.training_limits, dtype, problem, backend)
             walked = subject.train(descent.STEPS)
             drawn.training[backend.name] = tuple(float(loss) for loss in walked["losses"])
             yield agreement("training", backend.name, expected.trained, walked, bounds, dtype=dtype, kind=kind)
@@ -184,7 +190,7 @@ def _measure(case: Case, problem: Problem, expected: Expected, backend: Backend,
         yield sampled(problem, backend)
 
 
-def _granted(
+def granted(
     bounds: Mapping[str, Mapping[str, Limit]], dtype: str, problem: Problem, backend: Backend
 ) -> Mapping[str, Limit]:
     """The bounds of this dtype; those of float32 where the backend holds an activation's constants in float32."""
@@ -218,7 +224,7 @@ def _steps(
         # PyTorch's own modules show no gates: there the states alone are held to the reference.
         shown = {n: a for n, a in reference.items() if n in found or n in cell.states}
         where = "" if len(expected.steps) == 1 else f" of {'/'.join(path)}"
-        bounds = _granted(expected.step_limits[path], dtype, problem, backend)
+        bounds = granted(expected.step_limits[path], dtype, problem, backend)
         yield agreement(f"one step{where}", backend.name, shown, found, bounds, dtype=dtype)
         if dtype == "float32" and not where:
             drawn.gates(backend.name, reference, found, batch_of(problem))

@@ -163,7 +163,8 @@ def _dropped(rng: np.random.Generator, rate: float, shape: tuple[int, ...], *, s
 
 def _right_padded(rng: np.random.Generator, batch: int, time: int) -> NDArray[np.bool_]:
     """Each row counts up to its own length, the first one in full."""
-    lengths = np.concatenate([[time], rng.integers(1, time, batch - 1)]) if batch > 1 else np.array([time - 2])
+    shorter = rng.integers(1, max(time, 2), batch - 1)
+    lengths = np.concatenate([[time], shorter]) if batch > 1 else np.array([max(time - 2, 1)])
     return np.arange(time) < lengths[:, None]
 
 
@@ -171,7 +172,7 @@ def _scattered(rng: np.random.Generator, batch: int, time: int) -> NDArray[np.bo
     """Holes anywhere, the first and the last step among them."""
     mask = rng.random((batch, time)) < 0.6
     mask[0, 0], mask[-1, -1] = False, False
-    mask[0, 1] = mask[-1, 1] = True
+    mask[[0, -1], 1:2] = True
     return mask
 
 

@@ -1,7 +1,8 @@
 """The results of one run: immutable records and the JSON that they are kept in.
 
 Schema history
-1  first: verdict, environment, cases with checks, benchmarks, explanations, not_measured.
+1  first: verdict, environment, cases with checks, benchmarks, explanations, not_measured. Later, and empty where it is
+   absent: sweep.
 """
 
 from __future__ import annotations
@@ -142,6 +143,8 @@ class Results:
     timings: tuple[Timing, ...] = ()
     not_measured: Mapping[str, str] = field(default_factory=dict)
     """What was not measured, and why."""
+    sweep: Mapping[str, Any] = field(default_factory=dict)
+    """Of a sweep: asked, seed, counts by verdict, backends, failures with their repeat commands."""
     port: Mapping[str, Any] = field(default_factory=dict)
     explanation: Mapping[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
@@ -156,7 +159,14 @@ class Results:
         """holds only if every planned case is there and holds (or is labelled chaotic), and every mutant was caught."""
         bad = any(case.verdict == FAILS for case in self.cases) or any(not m.caught for m in self.mutants)
         wrong_times = any(t.agrees is False for t in self.timings)
-        return FAILS if bad or self.missing or wrong_times else HOLDS
+        return FAILS if bad or self.missing or wrong_times or not self._swept else HOLDS
+
+    @property
+    def _swept(self) -> bool:
+        """Whether a sweep, if there was one, came to its end without a failure, and measured anything at all."""
+        counts = self.sweep.get("counts", {})
+        done = sum(counts.values()) == self.sweep.get("asked", 0)
+        return not self.sweep or (done and not self.sweep.get("failures") and bool(counts.get(HOLDS)))
 
 
 def to_json(results: Results) -> str:

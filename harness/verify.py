@@ -90,7 +90,8 @@ def plant(mutant: Mutant, run: Run, *, seed: int = 0, expected: Known | None = N
         case = next(iter(cases([f"{mutant.base}@{regime}"])))
         if case.id not in known:
             problem = problem_of(case, seed)
-            known[case.id] = problem, *expect_outputs(problem)
+            outputs, bounds = expect_outputs(problem)
+            known[case.id] = problem, outputs, bounds["float64"]
         problem, right, limits = known[case.id]
         wrong = mutant.outputs(problem, run)
         if wrong is None:

@@ -21,6 +21,8 @@ CLASS_NAMES: Mapping[str, str] = {"lstm": "LSTM", "gru": "GRU", "rnn": "SimpleRN
 _KINDS = {name: kind for kind, name in CLASS_NAMES.items()}
 _SLOPES = {2: 1 / 5, 3: 1 / 6}
 _KERAS2_PARAMETERS = {"negative_slope": "alpha"}
+_WITHOUT_DEFAULTS = {"threshold"}
+"""Activations that Keras can't call by their name alone."""
 
 
 def generation(keras: Any) -> int:
@@ -58,10 +60,24 @@ def construct(
     """The Keras layer of this spec, not yet built: its weights will be what its initialisers draw."""
     extra = dict(arguments or {})
     if isinstance(layer, Recurrent):
-        return _recurrent(layer, keras, dtype, extra)
-    merge = None if layer.merge == "none" else layer.merge
-    forward, backward = (_recurrent(part, keras, dtype, extra) for part in (layer.forward, layer.backward))
-    return keras.layers.Bidirectional(forward, merge_mode=merge, backward_layer=backward, dtype=dtype)
+        made = _recurrent(layer, keras, dtype, extra)
+    else:
+        merge = None if layer.merge == "none" else layer.merge
+        forward, backward = (_recurrent(part, keras, dtype, extra) for part in (layer.forward, layer.backward))
+        made = keras.layers.Bidirectional(forward, merge_mode=merge, backward_layer=backward, dtype=dtype)
+    _give_functions(made, layer, keras)
+    return made
+
+
+def _give_functions(made: Any, layer: Recurrent | Bidirectional, keras: Any) -> None:
+    """Put the activations that have no name into the cells. It is done last: Bidirectional makes its forward layer anew
+    from a configuration, and a function has no place in one."""
+    cells = dict(cells_of(made))
+    for path, cell in _cells(layer):
+        for name in ("activation", "recurrent_activation"):
+            function = _stated(getattr(cell, name), keras)[1]
+            if function is not None and hasattr(cells[path], name):
+                setattr(cells[path], name, function)
 
 
 def assign(built: Any, weights: Mapping[Path, CellWeights], layer: Recurrent | Bidirectional) -> None:
@@ -146,10 +162,10 @@ def _recurrent(layer: Recurrent, keras: Any, dtype: str, extra: Mapping[str, Any
 
 
 def _cell_arguments(cell: Cell, keras: Any) -> dict[str, Any]:
-    arguments: dict[str, Any] = {"units": cell.units, "activation": activation_of(cell.activation, keras)}
+    arguments: dict[str, Any] = {"units": cell.units, "activation": _stated(cell.activation, keras)[0]}
     arguments |= {"use_bias": cell.bias != "none", "dropout": cell.dropout, "recurrent_dropout": cell.recurrent_dropout}
     if cell.kind != "rnn":
-        arguments["recurrent_activation"] = activation_of(cell.recurrent_activation, keras)
+        arguments["recurrent_activation"] = _stated(cell.recurrent_activation, keras)[0]
     if cell.kind == "gru":
         if (cell.bias == "split") != cell.reset_after and cell.bias != "none":
             raise Unrepresentable(f"a Keras GRU with reset_after={cell.reset_after} and {cell.bias} bias")
@@ -178,11 +194,18 @@ def activation_of(activation: Activation, keras: Any) -> Any:
     )
     if function is None:
         raise Unrepresentable(f"this Keras has no activation {activation.name}", found=f"Keras {keras.__version__}")
-    if parameters == dict(ROWS[activation.name].parameters):
+    if parameters == dict(ROWS[activation.name].parameters) and activation.name not in _WITHOUT_DEFAULTS:
         return function
     rename = _KERAS2_PARAMETERS if generation(keras) == 2 else {}
     chosen = {rename.get(name, name): value for name, value in parameters.items()}
     return lambda x: function(x, **chosen)
+
+
+def _stated(activation: Activation, keras: Any) -> tuple[Any, Any]:
+    """What a constructor is given, and the function to put into the cell afterwards where that can't say it."""
+    found = activation_of(activation, keras)
+    own = getattr(found, "__module__", None) == __name__
+    return ("linear", found) if own else (found, None)
 
 
 def _hard_sigmoid(slope: float, keras: Any) -> Callable[[Any], Any]:

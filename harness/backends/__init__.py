@@ -32,8 +32,15 @@ class Subject(Protocol):
     def dropout_over_time(self) -> bool:
         """Whether the masks of the input that it draws change from step to step."""
 
+    def outputs(self) -> Arrays:
+        """The outputs alone; of a stateful layer also the later batches', and the first's after a reset."""
+
+    def renumbered(self, problem: Problem) -> Subject:
+        """The same layer, not built again, for another problem of it: only weights, inputs, mask and states differ.
+        This subject is not to be used afterwards."""
+
     def answer(self) -> Answer:
-        """Outputs and gradients; of a stateful layer also the later batches' outputs, and the first's after a reset."""
+        """Outputs as above, and gradients."""
 
     def step(self, path: Path, x: NDArray[Any], states: Sequence[NDArray[Any]]) -> Arrays:
         """One step of one cell from x (B, i) and states (B, u), not in training: 'h', 'c', and 'gate i' … if shown."""

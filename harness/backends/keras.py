@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ from numpy.typing import NDArray
 
 from harness.backends import Answer, Arrays, named_weights, output_names, state_names
 from harness.descent import LEARNING_RATE
-from harness.problems import Problem
+from harness.problems import Layer, Problem
 from weight_mapping import keras as keras_side
+from weight_mapping.errors import Unrepresentable
 from weight_mapping.oracle import Dropout
-from weight_mapping.spec import GATES, Path
+from weight_mapping.spec import GATES, Bidirectional, Path, Recurrent
 from weight_mapping.weights import CellWeights
 
 _PACKAGES = {"keras 3": "keras", "tf_keras": "tf_keras"}
@@ -33,9 +35,10 @@ class KerasBackend:
     name: str
     module: Any
     keras: int | None
-    float32_constants: frozenset[str] = frozenset({"gelu"})  # √2 in tf.nn.gelu is off by 2e-8
+    float32_constants: frozenset[str] = frozenset({"gelu", "leaky_relu"})  # their √2, 0.2 … are off by 2e-8
 
     def build(self, problem: Problem, dtype: str) -> KerasSubject:
+        _refuse_what_keras_changes(problem, self.keras)
         major = problem.runner.time_major
         layer = keras_side.build_layer(
             problem.layer, problem.weights, keras=self.module, dtype=dtype, arguments=problem.arguments,
@@ -50,17 +53,86 @@ class KerasBackend:
         return keras_side.weights_of(layer)
 
 
+def _refuse_what_keras_changes(problem: Problem, keras: int | None) -> None:
+    """Bidirectional sets the mask rule of its layers by return_sequences, and halves the list of initial states."""
+    layer = problem.layer
+    if not isinstance(layer, Bidirectional):
+        return
+    sides = _sides(layer)
+    if problem.mask is not None and keras == 3 and layer.forward.return_state and layer.forward.stateful:
+        raise Unrepresentable("Keras 3's Bidirectional fails on a mask where it returns the states of a stateful layer")
+    if problem.mask is not None and any(side.zero_output_for_mask != side.return_sequences for side in sides):
+        raise Unrepresentable("Keras' Bidirectional sets zero_output_for_mask to return_sequences")
+    if problem.initial_state and len({_state_items(side) for side in sides}) > 1:
+        raise Unrepresentable("Keras' Bidirectional gives each direction half of the initial states")
+
+
+def _sides(layer: Layer) -> tuple[Recurrent, ...]:
+    return (layer.forward, layer.backward) if isinstance(layer, Bidirectional) else (layer,)
+
+
+def _state_items(layer: Recurrent) -> int:
+    """How many items the list of a layer's initial states has: one a state, or of a stack one a cell."""
+    return len(layer.cells) if len(layer.cells) > 1 else layer.state_count
+
+
 @dataclass(slots=True)
 class KerasSubject:
     problem: Problem
     layer: Any
     dtype: str
     backend: KerasBackend
+    graph: Any = None
+    """The layer's call as a TensorFlow graph, traced when it is first asked for."""
 
     @property
     def dropout_over_time(self) -> bool:
         """tf_keras' fast path, for layers that cuDNN could compute, draws a mask for the whole sequence."""
         return bool(getattr(self.layer, "_could_use_gpu_kernel", False))
+
+    def outputs(self) -> Arrays:
+        """Through a graph: tracing pays off after a few problems of one layer. tf_keras' fast path is the exception:
+        it traces three times as long as it takes to run."""
+        problem, names = self.problem, output_names(self.problem.layer)
+        if self.graph is None and not self.dropout_over_time:
+            self.graph = self._traced()
+        call = self.graph or self._evaluated
+        masks = [] if problem.mask is None else [tf.constant(problem.mask)]
+
+        def run(x: NDArray[Any], states: Sequence[NDArray[Any]] = ()) -> list[NDArray[Any]]:
+            return [y.numpy() for y in call(self._tensor(x), [self._tensor(s) for s in states], masks)]
+
+        shown = dict(zip(names, run(problem.x, problem.initial_state), strict=True))
+        return shown | self._later_batches(names, run) if problem.runner.stateful else shown
+
+    def _traced(self) -> Any:
+        """The layer's call for any batch and any number of steps, outside of training."""
+        problem, kind = self.problem, getattr(tf, self.dtype)
+        batch = problem.x.shape[1 if problem.runner.time_major else 0] if problem.runner.stateful else None
+        sizes = (None, batch) if problem.runner.time_major else (batch, None)
+        x = tf.TensorSpec((*sizes, problem.x.shape[-1]), kind)
+        states = [tf.TensorSpec((batch, s.shape[-1]), kind) for s in problem.initial_state]
+        masks = [] if problem.mask is None else [tf.TensorSpec(sizes, tf.bool)]
+        return tf.function(self._evaluated, input_signature=(x, states, masks), autograph=False)
+
+    def _evaluated(self, x: Any, states: list[Any], masks: list[Any]) -> list[Any]:
+        return self._layer(x, states, masks[0] if masks else None, training=False)
+
+    def renumbered(self, problem: Problem) -> KerasSubject:
+        keras_side.assign(self.layer, problem.weights, problem.layer)
+        if problem.runner.stateful:
+            self._reset()
+        return replace(self, problem=problem)
+
+    def _reset(self) -> None:
+        """Keras 3's own reset_states fails on a stack of cells, whose states lie in lists."""
+        if all(path[-1] == "0" for path, _ in self.problem.cells()):
+            self.layer.reset_states()
+            return
+        names = ("forward_layer", "backward_layer") if isinstance(self.problem.layer, Bidirectional) else ()
+        sides = [getattr(self.layer, name) for name in names] or [self.layer]
+        for state in chain(*(tf.nest.flatten(side.states) for side in sides)):
+            state.assign(tf.zeros_like(_handle(state)))
 
     def answer(self) -> Answer:
         problem, names = self.problem, output_names(self.problem.layer)
@@ -83,17 +155,18 @@ class KerasSubject:
         found |= named_weights(canonical, "gradient ")
         shown = dict(zip(names, (y.numpy() for y in outputs), strict=True))
         if problem.runner.stateful:
-            shown |= self._later_batches(names)
+            shown |= self._later_batches(
+                names, lambda x: [y.numpy() for y in self._call(self._tensor(x), [], training=False)]
+            )
         return Answer(outputs=shown, gradients=found)
 
-    def _later_batches(self, names: list[str]) -> Arrays:
+    def _later_batches(self, names: list[str], run: Callable[[NDArray[Any]], list[NDArray[Any]]]) -> Arrays:
         found: Arrays = {}
         for n, x in enumerate(self.problem.xs[1:], 1):
-            outputs = self._call(self._tensor(x), [], training=False)
-            found |= {f"{name} of batch {n}": y.numpy() for name, y in zip(names, outputs, strict=True)}
-        self.layer.reset_states()
-        outputs = self._call(self._tensor(self.problem.x), [], training=False)
-        return found | {f"{name} of a reset layer": y.numpy() for name, y in zip(names, outputs, strict=True)}
+            found |= {f"{name} of batch {n}": y for name, y in zip(names, run(x), strict=True)}
+        self._reset()
+        outputs = run(self.problem.x)
+        return found | {f"{name} of a reset layer": y for name, y in zip(names, outputs, strict=True)}
 
     def step(self, path: Path, x: NDArray[Any], states: Sequence[NDArray[Any]]) -> Arrays:
         cell = dict(keras_side.cells_of(self.layer))[path]
@@ -116,7 +189,7 @@ class KerasSubject:
         variables = self.layer.trainable_variables
         losses = []
         if problem.runner.stateful:
-            self.layer.reset_states()
+            self._reset()
         for _ in range(steps):
             with tf.GradientTape() as tape:
                 y = self._call(x, states, training=bool(problem.dropout))[0]
@@ -140,17 +213,21 @@ class KerasSubject:
         with ExitStack() as stack:
             for path, dropout in problem.dropout.items() if training and preset else ():
                 stack.enter_context(self._preset(path, dropout))
-            outputs = self.layer(x, mask=mask, initial_state=self._by_cell(states), training=training)
+            return self._layer(x, states, mask, training=training)
+
+    def _layer(self, x: Any, states: list[Any], mask: Any, *, training: bool) -> list[Any]:
+        outputs = self.layer(x, mask=mask, initial_state=self._by_cell(states), training=training)
         flat: list[Any] = tf.nest.flatten(outputs)
         return flat
 
     def _by_cell(self, states: list[Any]) -> list[Any] | None:
-        """A stack of cells takes its states in one list a cell."""
-        runner = self.problem.runner
-        if not states or len(runner.cells) == 1:
-            return states or None
-        iterator = iter(states)
-        return [[next(iterator) for _ in cell.states] for cell in runner.cells]
+        """A single cell takes its states one by one, a stack by cell: a list of several, or the one as it is."""
+        layer = self.problem.layer
+        iterator, found = iter(states), list[Any]()
+        for side in _sides(layer):
+            by_cell = [[next(iterator) for _ in cell.states] for cell in side.cells if states]
+            found += [s if len(s) > 1 else s[0] for s in by_cell] if len(side.cells) > 1 else chain(*by_cell)
+        return found or None
 
     @contextmanager
     def _preset(self, path: Path, dropout: Dropout) -> Iterator[None]:

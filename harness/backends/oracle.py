@@ -29,24 +29,27 @@ class OracleSubject:
     dropout_over_time: bool = False
 
     def outputs(self) -> Arrays:
-        """The first batch's outputs, without any gradient."""
-        trace = self._forward(self.problem.x, self.problem.initial_state)
-        return dict(zip(output_names(self.problem.layer), trace.outputs, strict=True))
+        return self._outputs(self._forward(self.problem.x, self.problem.initial_state))
+
+    def renumbered(self, problem: Problem) -> OracleSubject:
+        return OracleSubject(problem)
+
+    def _outputs(self, trace: Trace) -> Arrays:
+        """From the first batch's run on."""
+        names = output_names(self.problem.layer)
+        found = dict(zip(names, trace.outputs, strict=True))
+        return found | self._later_batches(names, trace) if self.problem.runner.stateful else found
 
     def answer(self) -> Answer:
         problem = self.problem
-        names = output_names(problem.layer)
         trace = self._forward(problem.x, problem.initial_state)
-        outputs = dict(zip(names, trace.outputs, strict=True))
         gradients = oracle.backward(trace, list(problem.cotangents))
         found: Arrays = {"gradient x": gradients.x}
         if problem.initial_state:
             states = zip(state_names(problem.layer), gradients.initial_state, strict=True)
             found |= {f"gradient {name}": array for name, array in states}
         found |= named_weights(gradients.weights, "gradient ")
-        if problem.runner.stateful:
-            outputs |= self._later_batches(names, trace)
-        return Answer(outputs=outputs, gradients=found)
+        return Answer(outputs=self._outputs(trace), gradients=found)
 
     def _later_batches(self, names: list[str], trace: Trace) -> Arrays:
         found: Arrays = {f"{name} of a reset layer": y for name, y in zip(names, trace.outputs, strict=True)}

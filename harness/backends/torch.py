@@ -44,7 +44,7 @@ class TorchBackend:
             problem.layer, problem.weights, dtype=getattr(torch, dtype), prefer_native=self.native,
             may_be_masked=not self.native,
         )  # fmt: skip
-        return TorchSubject(problem, module, getattr(torch, dtype), self.native)
+        return TorchSubject(problem, module, getattr(torch, dtype), self)
 
     def fresh(self, problem: Problem) -> None:
         """PyTorch takes no initialiser as an argument."""
@@ -69,8 +69,19 @@ class TorchSubject:
     problem: Problem
     module: nn.Module
     dtype: torch.dtype
-    native: bool
+    backend: TorchBackend
     dropout_over_time: bool = False
+
+    def outputs(self) -> Arrays:
+        problem, names = self.problem, output_names(self.problem.layer)
+        with torch.no_grad():
+            outputs = self._call(self._tensor(problem.x), [self._tensor(s) for s in problem.initial_state])
+            shown = dict(zip(names, map(_array, outputs), strict=True))
+            return shown | self._later_batches(names) if problem.runner.stateful else shown
+
+    def renumbered(self, problem: Problem) -> TorchSubject:
+        """A module is made in less time than it takes to look for what differs."""
+        return self.backend.build(problem, str(self.dtype).removeprefix("torch."))
 
     def answer(self) -> Answer:
         problem, names = self.problem, output_names(self.problem.layer)
@@ -101,7 +112,7 @@ class TorchSubject:
 
     def step(self, path: Path, x: NDArray[Any], states: Sequence[NDArray[Any]]) -> Arrays:
         cell, weights = dict(self.problem.cells())[path], self.problem.weights[path]
-        if self.native:
+        if self.backend.native:
             return self._native_step(cell, weights, x, states)
         tensors = [self._tensor(s) for s in states]
         new, gates = wt.step(cell, weights, self._tensor(x), tensors, self.dtype)

@@ -24,17 +24,24 @@ from weight_mapping.errors import printable
 @click.option("--case", "patterns", multiple=True, metavar="ID", help="A case, or a glob of cases; may be repeated.")
 @click.option("--backend", "names", multiple=True, metavar="NAME", help="Only these; may be repeated.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all random numbers.")
+@click.option("--sweep", "count", type=click.IntRange(min=1), metavar="N", help="N random cases in place of the table.")
+@click.option("--sweep-case", "swept", metavar="ID", help="One case of a sweep again, by the name that it printed.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes of a sweep.  [default: one a core]")
 @click.option("--no-bench", is_flag=True, help="No timing.")
 @click.option("--no-mutants", is_flag=True, help="Plant no wrong ports.")
 @click.option("--json", "as_json", is_flag=True, help="The results on stdout; everything else on stderr.")
 @click.option("--list", "listing", is_flag=True, help="The cases and the backends, and nothing else.")
 def command(
-    output: Path, patterns: tuple[str, ...], names: tuple[str, ...], seed: int, no_bench: bool, no_mutants: bool,
-    as_json: bool, listing: bool,
+    output: Path, patterns: tuple[str, ...], names: tuple[str, ...], seed: int, count: int | None, swept: str | None,
+    jobs: int | None, no_bench: bool, no_mutants: bool, as_json: bool, listing: bool,
 ) -> int:  # fmt: skip
     """Build the same layers in Keras and PyTorch, map the weights, and hold outputs, states, gradients and training of
-    both to a float64 oracle. Exit code 1 where anything fails."""
+    both to a float64 oracle. Exit code 1 where anything fails.
+
+    With --sweep, outputs alone of random layers on random numbers; sweep.jsonl in the output folder keeps what is
+    done, and the same command goes on from there."""
     from harness import backends, cases
+    from harness.commands import sweeping
 
     chosen = cases.cases(patterns)
     unknown = [name for name in names if name not in backends.MODULES]
@@ -47,6 +54,13 @@ def command(
             click.echo(f"{case.id}  {case.row.title}")
         click.echo(f"backends: {', '.join(backends.MODULES)}")
         return 0
+    if (count or swept) and patterns:
+        raise click.UsageError("--case chooses from the table, which --sweep and --sweep-case take no part of")
+    if swept:
+        return sweeping.repeat(swept, names or tuple(backends.MODULES))
+    if count:
+        results = sweeping.run(count, seed, names or tuple(backends.MODULES), output, jobs)
+        return finish(results, output, as_json=as_json)
     results = _run(chosen, names or tuple(backends.MODULES), seed, mutants=not no_mutants, timings=not no_bench)
     return finish(results, output, as_json=as_json)
 
@@ -55,12 +69,12 @@ def _run(chosen: Sequence[Any], names: Sequence[str], seed: int, *, mutants: boo
     from harness import backends
     from harness.mutants import MUTANTS
 
-    with _quiet():
+    with quiet():
         loaded, missing = backends.load(names)
         from harness import verify
     missing |= {name: "not among the backends asked for" for name in backends.MODULES if name not in names}
     steps = len(chosen) + (len(MUTANTS) if mutants else 0)
-    with _progress(steps) as progress:
+    with progress_of(steps) as progress:
         return verify.run(
             chosen, loaded, missing, seed=seed, mutants=mutants, timings=timings, progress=progress,
             command=f"lstm-parity {' '.join(sys.argv[1:])}",
@@ -96,11 +110,16 @@ def failures(results: Results) -> Iterator[str]:
             yield f"not caught: {mutant.name}: {mutant.description}"
         elif not mutant.named:
             yield f"caught and not named: {mutant.name}: {mutant.description}"
+    for failure in results.sweep.get("failures", ()):
+        yield f"fails: {failure['title']}: {'; '.join(failure['failures'])}. Repeat: {failure['repeat']}"
     yield from (f"missing: {case}" for case in results.missing)
 
 
 def verdict(results: Results) -> str:
     """The verdict in one line."""
+    if results.sweep:
+        told = ", ".join(f"{n:,} {name}" for name, n in results.sweep["counts"].items())
+        return f"{results.verdict}: {told} of {results.sweep['asked']:,} cases of the sweep"
     counts = Counter(case.verdict for case in results.cases)
     checks = [a for case in results.cases for a in case.agreements]
     measured = sum(a.verdict != NOT_MEASURED for a in checks)
@@ -162,7 +181,7 @@ class Bar:
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Lines | Bar]:
+def progress_of(total: int) -> Iterator[Lines | Bar]:
     """A bar on a terminal (without colours where NO_COLOR is set), plain lines elsewhere."""
     if not sys.stderr.isatty():
         yield Lines(total)
@@ -178,7 +197,7 @@ def _progress(total: int) -> Iterator[Lines | Bar]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """TensorFlow greets on the process' own stderr, below Python's: it is closed while the frameworks are loaded."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")

@@ -1,0 +1,95 @@
+"""What `lstm-parity verify --sweep` and `--sweep-case` do."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.results import FAILS, HOLDS, Results
+from weight_mapping.errors import printable
+
+if TYPE_CHECKING:
+    from harness.sweep import Outcome
+
+LOG = "sweep.jsonl"
+
+
+def run(count: int, seed: int, names: Sequence[str], output: Path, jobs: int | None) -> Results:
+    """So many random cases, the finished ones of an earlier run of the same code among them."""
+    from harness import environment, sweep
+    from harness.commands.verify import quiet
+
+    try:
+        from harness import sweeping
+    except ImportError as error:
+        raise click.UsageError(f"a sweep draws its cases with Hypothesis: pip install hypothesis ({error})") from error
+    started, cores = time.perf_counter(), jobs or len(os.sched_getaffinity(0))
+    progress = Progress(count)
+    found = sweeping.run(count, seed, names, output / LOG, jobs=cores, done=progress.done)
+    seconds = time.perf_counter() - started
+    outcomes = [outcome for _, outcome in found.values()]
+    failing = [(chunk, outcome) for chunk, outcome in found.values() if outcome.verdict == FAILS]
+    data: dict[str, Any] = {"asked": count, "seed": seed, "log": str(output / LOG), **sweep.summary(outcomes)}
+    data["measured now"], data["per second and core"] = progress.count, progress.count / seconds / cores
+    if failing:
+        from harness import backends
+
+        with quiet():
+            loaded, _ = backends.load(names)
+        small = [sweeping.shrunk(outcome, seed, chunk, loaded) for chunk, outcome in failing[:SHRUNK]]
+        data["smallest"] = sweep.summary(small)["failures"]
+    return Results(
+        kind="verify",
+        command=f"lstm-parity {' '.join(sys.argv[1:])}",
+        environment=environment.describe(),
+        sweep=data,
+        not_measured={"gradients, training, wrong ports, speed": "a sweep compares outputs alone"},
+    )
+
+
+SHRUNK = 10
+"""So many failures are made small: each takes up to some hundred tries."""
+
+
+def repeat(case: str, names: Sequence[str]) -> int:
+    """One case again: what every backend makes of it; 1 where it fails."""
+    from harness import backends, samples, sweep
+    from harness.commands.verify import quiet
+
+    sample = samples.sample(case)
+    with quiet():
+        loaded, missing = backends.load(names)
+    (outcome,) = sweep.measure([sample], loaded)
+    click.echo(printable(outcome.title, 2000))
+    for name, share in outcome.shares.items():
+        click.echo(f"  {name}: {outcome.errors[name]:.3g} u, {share:.3g} of the bound")
+    for name, why in {**missing, **outcome.refusals}.items():
+        click.echo(printable(f"  {name}: not measured: {why}"))
+    for failure in outcome.failures:
+        click.echo(printable(f"  fails: {failure}", 2000))
+    click.echo(outcome.verdict)
+    return int(outcome.verdict != HOLDS and outcome.verdict != "chaotic")
+
+
+class Progress:
+    """A line every so often, and each failure at once with the command that repeats it."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.count, self.said = total, 0, time.monotonic()
+
+    def done(self, outcome: Outcome) -> None:
+        from harness.sweep import repeat
+
+        self.count += 1
+        if outcome.failures:
+            click.echo(printable(f"{outcome.verdict}: {outcome.title}: {'; '.join(outcome.failures)}", 600), err=True)
+            click.echo(f"  repeat: {repeat(outcome.case)}", err=True)
+        if time.monotonic() - self.said > 10:
+            self.said = time.monotonic()
+            click.echo(f"[{self.count:,} measured, {self.total:,} asked for]", err=True)
