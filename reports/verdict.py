@@ -100,6 +100,7 @@ def _wrong(results: Results) -> list[str]:
         lines.append(
             f"{count(len(results.missing), 'planned case')} {'is' if len(results.missing) == 1 else 'are'} missing"
         )
+    lines += _swept_wrong(results)
     if missed:
         lines.append(f"{count(missed, 'deliberately wrong port')} went unnoticed, so the checks prove too little")
     if wrong_times:
@@ -109,12 +110,24 @@ def _wrong(results: Results) -> list[str]:
     return lines
 
 
+def _swept_wrong(results: Results) -> list[str]:
+    """What a sweep found wrong."""
+    failures, counts = results.sweep.get("failures"), results.sweep.get("counts")
+    lines = [f"{count(len(failures), 'random case')} failed"] if failures else []
+    if results.sweep and sum(dict(counts or {}).values()) != results.sweep.get("asked"):
+        lines.append("random cases are missing")
+    return lines
+
+
 def _fits(agreement: Agreement) -> bool:
     error, bound = agreement.error, agreement.bound
     return error is not None and bound is not None and math.isfinite(error) and error <= bound
 
 
 def _verify(results: Results) -> Verdict:
+    if results.sweep:
+        told = ", ".join(f"{n:,} {name}" for name, n in results.sweep["counts"].items())
+        return Verdict(kind="holds", sentence="It holds in every random case that can be judged.", because=(told,))
     if not results.cases:
         return Verdict(kind="open", sentence="Nothing was compared.", because=("These results hold no case.",))
     measured = sum(a.verdict != NOT_MEASURED for case in results.cases for a in case.agreements)
