@@ -59,8 +59,8 @@ def _refuse_what_keras_changes(problem: Problem, keras: int | None) -> None:
     if not isinstance(layer, Bidirectional):
         return
     sides = _sides(layer)
-    if problem.mask is not None and keras == 3 and layer.forward.return_state and layer.forward.stateful:
-        raise Unrepresentable("Keras 3's Bidirectional fails on a mask where it returns the states of a stateful layer")
+    if keras == 3 and layer.forward.return_state and layer.forward.stateful:
+        raise Unrepresentable("Keras 3's Bidirectional fails where it returns the states of a stateful layer")
     if problem.mask is not None and any(side.zero_output_for_mask != side.return_sequences for side in sides):
         raise Unrepresentable("Keras' Bidirectional sets zero_output_for_mask to return_sequences")
     if problem.initial_state and len({_state_items(side) for side in sides}) > 1:
