@@ -11,7 +11,7 @@ from harness.samples import MAGNITUDES, Sample
 from weight_mapping.activations import ROWS, Activation, activation, hard_sigmoid
 from weight_mapping.spec import Bidirectional, Cell, Merge, Recurrent
 
-GROUP = 10
+GROUP = 16
 """So many samples share a layer: it is built once in every backend."""
 
 _PARAMETERS: dict[str, list[dict[str, Any]]] = {
