@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from weight_mapping.errors import DamagedFile
+from weight_mapping.errors import DamagedFile, shown
 from weight_mapping.keras_config.era import Era, era
 from weight_mapping.keras_config.layers import Stored
 from weight_mapping.keras_config.models import read_model
@@ -43,7 +43,11 @@ def parse(config: Any, keras_version: str | None = None, backend: str | None = N
         raise DamagedFile("a configuration that is no object", found=type(config).__name__)
     reading = Reading(era(keras_version, backend, config))
     stored = Stored()
-    spec = read_model(config, reading, stored)
+    try:
+        spec = read_model(config, reading, stored)
+    except (AttributeError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as problem:
+        # The readers check what they take; this is for what nobody thought of.
+        raise DamagedFile("a configuration that contradicts itself", found=shown(repr(problem))) from problem
     return Parsed(spec, stored, reading.era, tuple(reading.resolved))
 
 

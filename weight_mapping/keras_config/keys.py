@@ -52,8 +52,9 @@ def renamed(class_name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     ):
         if set(split) <= new.keys():
             new[joined] = [new.pop(k) for k in split]
-    if new.get("data_format") in _ORDERINGS:
-        new["data_format"] = _ORDERINGS[new["data_format"]]
+    for word, today in _ORDERINGS.items():
+        if new.get("data_format") == word:
+            new["data_format"] = today
     if "sigma" in new:
         new["rate" if class_name == "GaussianDropout" else "stddev"] = new.pop("sigma")
     if class_name == "Embedding":

@@ -65,6 +65,7 @@ def read_layer(value: Any, reading: Reading, stored: Stored, path: Path) -> Laye
         return Custom(class_name=class_name, config=dict(config))
     if base in MODELS:
         return read_model(value, reading, stored, path)
+    _precision(config.get("dtype"), base, reading, where)
     if reading.era.generation == 1:
         config = renamed(base, config)
     if recurrent.known(base):
@@ -78,6 +79,22 @@ def read_layer(value: Any, reading: Reading, stored: Stored, path: Path) -> Laye
     if plain_layers.known(base):
         return plain_layers.read(base, config, reading, where)
     return Custom(class_name=class_name, config=dict(config))
+
+
+def _precision(policy: Any, class_name: str, reading: Reading, where: str) -> None:
+    """A layer that its Keras computes in half precision is computed in that of its weights, which is said; quantized
+    weights mean nothing without their scales. Names: keras/src/dtype_policies of Keras 3.15."""
+    named = policy.get("config") if isinstance(policy, Mapping) else None
+    name = str(named.get("name") if isinstance(named, Mapping) else policy)
+    if "_from_" in name:
+        raise Unsupported(
+            f"{shown(class_name)} with quantized weights", where=where, class_name=class_name, found=shown(name),
+            way_out="Save the model before it is quantized.",
+        )  # fmt: skip
+    if name in ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16"):
+        reading.note(
+            f"{where}: {reading.era} computes it in {name.removeprefix('mixed_')}, the port in its weights' type"
+        )
 
 
 def _read_wrapper(base: str, config: Mapping[str, Any], reading: Reading, stored: Stored, path: Path) -> Layer:

@@ -12,7 +12,7 @@ from weight_mapping.errors import DamagedFile, Unsupported, shown
 from weight_mapping.keras_config import plain_layers, recurrent
 from weight_mapping.keras_config.calls import Called, Given, Tensor
 from weight_mapping.keras_config.node_def import read_node
-from weight_mapping.keras_config.words import scalar
+from weight_mapping.keras_config.values import scalar
 from weight_mapping.operations import KERAS3, NODE_OPS, TF_FUNCTIONS
 from weight_mapping.spec import Operation, Slot
 

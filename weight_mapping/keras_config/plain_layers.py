@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from weight_mapping.errors import Unrepresentable, Unsupported, shown
 from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.keys import refuse_unknown
+from weight_mapping.keras_config.options import read_option
+from weight_mapping.keras_config.values import uneven
 from weight_mapping.keras_config.words import (
     ACTIVATION_LAYERS,
     Reading,
-    pairs,
-    read_activation,
     read_activation_layer,
-    scalar,
-    sizes,
-    uneven,
     write_activation,
 )
 from weight_mapping.plain import KINDS, plain
@@ -136,23 +132,6 @@ OLD_NAMES: dict[str, str] = {
 }
 """Other names of a class: Keras 1's, and TensorFlow's own."""
 
-# Options whose value is not what Keras writes: how to read it.
-_READ: dict[str, Callable[[Any, int, str], Any]] = {
-    "kernel_size": sizes,
-    "strides": sizes,
-    "dilation": sizes,
-    "size": sizes,
-    "cropping": pairs,
-    "channels_first": lambda value, rank, where: value == "channels_first",
-    "noise_shape": lambda value, rank, where: None if value is None else tuple(value),
-    "target_shape": lambda value, rank, where: tuple(value),
-    "dims": lambda value, rank, where: tuple(value),
-    "shared_axes": lambda value, rank, where: tuple(value or ()),
-    "axes": lambda value, rank, where: tuple(value) if isinstance(value, list) else value,
-    "output_shape": lambda value, rank, where: tuple(value) if isinstance(value, list) else value,
-}
-_MANY_AXES = {"layer_normalization", "rms_normalization", "unit_normalization", "normalization"}
-
 
 def known(class_name: str) -> bool:
     return class_name in CLASSES or class_name in OLD_NAMES or class_name in ACTIVATION_LAYERS
@@ -162,14 +141,14 @@ def read(class_name: str, config: Mapping[str, Any], reading: Reading, where: st
     """The layer that a class and its configuration (under today's keys) mean."""
     class_name = OLD_NAMES.get(class_name, class_name).replace("Avg", "Average")
     if class_name in ACTIVATION_LAYERS:
-        return plain("activation", activation=read_activation_layer(class_name, config))
+        return plain("activation", activation=read_activation_layer(class_name, config, where))
     row = CLASSES[class_name]
     refuse_unknown(class_name, config, {*row.keys, *_EXTRA.get(class_name, ())}, where)
     options: dict[str, Any] = dict(row.fixed)
     rank = options.get("rank", 1)
     for key, option in row.keys.items():
         if key in config and option in KINDS[row.kind].options:
-            options[option] = _value(row.kind, option, config[key], rank, reading, f"{where}.{key}")
+            options[option] = read_option(row.kind, option, config[key], rank, reading, f"{where}.{key}")
     return _settled(class_name, row.kind, options, config, reading, where)
 
 
@@ -182,21 +161,6 @@ _EXTRA = {
     **{f"LocallyConnected{n}D": {"padding", "implementation"} for n in (1, 2)},
     "UpSampling2D": {"interpolation"},
 }
-
-
-def _value(kind: str, option: str, value: Any, rank: int, reading: Reading, where: str) -> Any:
-    value = scalar(value) if not isinstance(value, list) else value
-    if option == "activation":
-        return read_activation(value, reading, where)
-    if option == "padding" and kind == "zero_padding":
-        return pairs(value, rank, where)
-    if option == "axis" and kind in _MANY_AXES:
-        return tuple(value) if isinstance(value, list) else () if value is None else (value,)
-    if option == "axis" and isinstance(value, list):
-        return value[0]
-    if value is None and option in ("kernel_size", "strides", "dilation"):
-        return None
-    return _READ[option](value, rank, where) if option in _READ else value
 
 
 def _settled(
@@ -213,8 +177,6 @@ def _settled(
         options["dilation"] = options.get("dilation") or (1,) * rank
     if kind == "local_conv" and (config.get("padding", "valid") != "valid" or config.get("implementation", 1) != 1):
         raise Unsupported("a locally connected layer of implementation 2 or 3", where=where, class_name=class_name)
-    if kind == "einsum_dense" and not _EQUATION.fullmatch(str(options.get("equation"))):
-        raise Unsupported("an equation of another form than ab,bc->ac", where=where, found=shown(options["equation"]))
     if "pad_start" in KINDS[kind].options and options.get("padding") == "same" and reading.era.theano:
         options["pad_start"] = kind == "pool" or uneven(options["kernel_size"], options["strides"])
     if options.get("pad_start") and kind == "conv" and rank == 3 and reading.era.generation == 1:
@@ -229,16 +191,7 @@ def _settled(
         raise Unsupported(f"BatchNormalization with mode={shown(config['mode'])}", where=where, class_name=class_name)
     if class_name == "AdditiveAttention":
         options.setdefault("use_scale", True)
-    if kind == "normalization" and options.get("mean") is not None:
-        options |= {name: _flat(options[name]) for name in ("mean", "variance")}
     return plain(kind, **options)
-
-
-_EQUATION = re.compile(r"(\.\.\.)?[a-zA-Z]+,[a-zA-Z]+->(\.\.\.)?[a-zA-Z]+")
-
-
-def _flat(value: Any) -> Any:
-    return tuple(_flat(v) for v in value) if isinstance(value, list) else scalar(value)
 
 
 def write(layer: Plain, target: Era, where: str) -> tuple[str, dict[str, Any]]:
@@ -322,5 +275,5 @@ def _write_activation_layer(layer: Plain, target: Era, where: str) -> tuple[str,
                     if target.generation >= 3
                     else {v: k for k, v in keys.items()}
                 )
-                return class_name, {names[p]: v for p, v in given.items()}
+                return class_name, {names[p]: v for p, v in given.items() if p in names}
         raise

@@ -10,7 +10,8 @@ from weight_mapping.activations import Activation, activation
 from weight_mapping.errors import DamagedFile, Unrepresentable, Unsupported, shown
 from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.keys import refuse_unknown, renamed
-from weight_mapping.keras_config.words import Reading, read_activation, sizes, uneven, write_activation
+from weight_mapping.keras_config.values import flag, share, sizes, uneven, whole, word
+from weight_mapping.keras_config.words import Reading, read_activation, write_activation
 from weight_mapping.spec import Bidirectional, Cell, ConvCell, Layer, Recurrent
 
 CELL_KINDS: Mapping[str, str] = {
@@ -56,7 +57,7 @@ def read(class_name: str, config: Mapping[str, Any], reading: Reading, where: st
     else:
         cells = (read_cell(class_name, config, reading, where),)
         refuse_unknown(class_name, config, _RUN_KEYS | _CELL_KEYS | _CONV_KEYS, where)
-    run = {key: bool(config.get(key, False)) for key in _RUN_KEYS & set(Recurrent.__dataclass_fields__)}
+    run = {key: flag(config.get(key), f"{where}.{key}") for key in _RUN_KEYS & set(Recurrent.__dataclass_fields__)}
     return Recurrent(cells=cells, **run)
 
 
@@ -86,13 +87,13 @@ def read_cell(class_name: str, config: Mapping[str, Any], reading: Reading, wher
     kind, era = CELL_KINDS[class_name], reading.era
     gate = _gate_activation(class_name, config, reading, where)
     shared: dict[str, Any] = {
-        "units": _whole(config, "filters" if kind == "conv_lstm" else "units", where),
+        "units": whole(config.get(size := "filters" if kind == "conv_lstm" else "units"), f"{where}.{size}"),
         "activation": read_activation(config.get("activation", "tanh"), reading, f"{where}.activation"),
         "recurrent_activation": gate,
-        "dropout": float(config.get("dropout") or 0.0),
-        "recurrent_dropout": float(config.get("recurrent_dropout") or 0.0),
+        "dropout": share(config.get("dropout"), f"{where}.dropout"),
+        "recurrent_dropout": share(config.get("recurrent_dropout"), f"{where}.recurrent_dropout"),
     }
-    use_bias = bool(config.get("use_bias", True))
+    use_bias = flag(config.get("use_bias", True), f"{where}.use_bias")
     if kind == "conv_lstm":
         return _conv_cell(class_name, config, era, where, shared, use_bias)
     reset_after = kind == "gru" and _reset_after(class_name, config, reading, where)
@@ -102,25 +103,22 @@ def read_cell(class_name: str, config: Mapping[str, Any], reading: Reading, wher
     return Cell(kind=kind, bias=bias, reset_after=reset_after, dropout_per_gate=kind != "rnn" and per_gate, **shared)  # type: ignore[arg-type]
 
 
-def _whole(config: Mapping[str, Any], key: str, where: str) -> int:
-    value = config.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < 1:
-        raise DamagedFile("expected a positive whole number", where=f"{where}.{key}", found=shown(value))
-    return int(value)
-
-
 def _gate_activation(class_name: str, config: Mapping[str, Any], reading: Reading, where: str) -> Activation:
     kind, era = CELL_KINDS[class_name], reading.era
     if class_name.startswith("CuDNN") or kind == "rnn":
         return activation("sigmoid")
     if "recurrent_activation" not in config:
-        old = era.generation == 1 or (
-            era.generation == 2 and (kind == "conv_lstm" or (not era.tf and era.version < (2, 3)))
-        )
+        old = era.generation == 1 or (era.generation == 2 and (kind == "conv_lstm" or _before_sigmoid(era)))
         word = "hard_sigmoid" if old else "sigmoid"
         reading.note(f"{where}: recurrent_activation is not written out; {era}'s default is {word}")
         return read_activation(word, reading, f"{where}.recurrent_activation")
     return read_activation(config["recurrent_activation"], reading, f"{where}.recurrent_activation")
+
+
+def _before_sigmoid(era: Era) -> bool:
+    """Whether LSTM and GRU still took hard_sigmoid: Keras before 2.3, and the tf.keras of TensorFlow 1 (2.1.6-tf and
+    before; 1.14 called itself 2.2.4-tf, as 2.0 did)."""
+    return bool(era.version) and era.version < (2, 2, 4) if era.tf else era.version < (2, 3)
 
 
 def _reset_after(class_name: str, config: Mapping[str, Any], reading: Reading, where: str) -> bool:
@@ -132,7 +130,7 @@ def _reset_after(class_name: str, config: Mapping[str, Any], reading: Reading, w
         if era.generation >= 2:
             reading.note(f"{where}: reset_after is not written out; {era}'s default is {value}")
         return value
-    return bool(config["reset_after"])
+    return flag(config["reset_after"], f"{where}.reset_after")
 
 
 def _conv_cell(
@@ -145,7 +143,7 @@ def _conv_cell(
         rank=rank,
         kernel_size=kernel_size,
         strides=strides,
-        padding=str(config.get("padding", "valid")),
+        padding=word("valid", "same")(config.get("padding", "valid"), f"{where}.padding"),
         dilation=sizes(config.get("dilation_rate") or 1, rank, f"{where}.dilation_rate"),
         channels_first=config.get("data_format") == "channels_first",
         pad_start=era.theano and uneven(kernel_size, strides),

@@ -1,4 +1,4 @@
-"""Single words of a Keras configuration, both ways: activations, shapes, paddings."""
+"""Activations in the words of Keras, both ways."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 from weight_mapping.activations import ROWS, Activation, activation
 from weight_mapping.errors import DamagedFile, Unrepresentable, Unsupported, shown
 from weight_mapping.keras_config.era import Era
+from weight_mapping.keras_config.keys import refuse_unknown
+from weight_mapping.keras_config.values import number, whole
 
 ALIASES = {"swish": "silu", "hard_swish": "hard_silu", "log_softmax": "log_softmax"}
 """Keras' other names for a row of `activations.ROWS`."""
@@ -73,14 +75,22 @@ def _configured(value: Mapping[str, Any], reading: Reading, where: str) -> Activ
     if class_name in ("function", "builtin_function") or not isinstance(config, Mapping):
         return read_activation(config, reading, where)
     if class_name in ACTIVATION_LAYERS:
-        return read_activation_layer(class_name, config)
+        return read_activation_layer(class_name, config, where)
     raise Unsupported(f"unknown activation {shown(class_name)!r}", where=where, class_name=class_name)
 
 
-def read_activation_layer(class_name: str, config: Mapping[str, Any]) -> Activation:
+def read_activation_layer(class_name: str, config: Mapping[str, Any], where: str) -> Activation:
+    """The activation that one of Keras' activation layers is."""
     row, keys = ACTIVATION_LAYERS[class_name]
-    given = {keys[k]: scalar(v) for k, v in config.items() if k in keys}
+    refuse_unknown(class_name, config, set(keys), where)
+    given = {keys[k]: _parameter(k, v, f"{where}.{k}") for k, v in config.items() if k in keys}
     return activation(row, **{**LAYER_DEFAULTS.get(class_name, {}), **given})
+
+
+def _parameter(key: str, value: Any, where: str) -> float | None:
+    if key == "axis":
+        return whole(value, where, None)
+    return None if value is None and key == "max_value" else number(value, where)
 
 
 def write_activation(value: Activation, target: Era, where: str) -> str:
@@ -96,38 +106,3 @@ def write_activation(value: Activation, target: Era, where: str) -> str:
     if value.name != "hard_sigmoid" and activation(value.name) != value:
         raise Unrepresentable(f"an activation by name has no parameters: {value}", where=where)
     return "swish" if value.name == "silu" and target.generation < 3 else value.name
-
-
-def scalar(value: Any) -> Any:
-    """A number that NumPy wrote as {"type": "ndarray", "value": 0.3} (Keras 2.0.5) as itself."""
-    if isinstance(value, Mapping) and value.get("type") == "ndarray":
-        return scalar(value.get("value"))
-    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], int | float):
-        return value[0]
-    return value
-
-
-def sizes(value: Any, rank: int, where: str) -> tuple[int, ...]:
-    """An int or a list of `rank` ints as a tuple."""
-    listed = [value] * rank if isinstance(value, int) else value
-    if not (isinstance(listed, list | tuple) and len(listed) == rank and all(isinstance(n, int) for n in listed)):
-        raise DamagedFile(f"expected {rank} whole numbers", where=where, found=shown(value))
-    return tuple(listed)
-
-
-def uneven(kernel_size: tuple[int, ...], strides: tuple[int, ...]) -> bool:
-    """Whether padding same can have an odd total, so that it matters at which end the extra cell goes."""
-    return any(k % 2 == 0 for k in kernel_size) or any(s > 1 for s in strides)
-
-
-def pairs(value: Any, rank: int, where: str) -> tuple[tuple[int, int], ...]:
-    """Padding or cropping as ((before, after), …): from 1, (1, 2) or ((1, 2), (3, 4))."""
-    if rank == 1 and isinstance(value, list) and len(value) == 2 and all(isinstance(n, int) for n in value):
-        return ((value[0], value[1]),)
-    if isinstance(value, int):
-        return ((value, value),) * rank
-    if isinstance(value, list) and len(value) == 2 * rank and all(isinstance(n, int) for n in value):
-        return tuple((value[2 * n], value[2 * n + 1]) for n in range(rank))  # Keras 1's (top, bottom, left, right)
-    if isinstance(value, list) and len(value) == rank:
-        return tuple((n, n) if isinstance(n, int) else sizes(n, 2, where) for n in value)  # type: ignore[misc]
-    raise DamagedFile(f"expected {rank} pairs of whole numbers", where=where, found=shown(value))
