@@ -108,7 +108,7 @@ KERAS_1: dict[str, tuple[str, dict[str, Any], Plain]] = {
     "ThresholdedReLU": (
         "ThresholdedReLU",
         {"theta": 0.5},
-        plain("activation", activation=activation("threshold", threshold=0.5)),
+        plain("activation", activation=activation("relu", threshold=0.5)),
     ),
     "ActivityRegularization": ("ActivityRegularization", {"l1": 0.1, "l2": 0.0}, plain("identity")),
 }

@@ -52,7 +52,7 @@ ACTIVATIONS: dict[str, Layer] = {
     f"activation {one}": plain("activation", activation=one)
     for one in (*(activation(name) for name in ROWS if name not in ("hard_sigmoid", "hard_silu")), hard_sigmoid(1 / 5),
                 hard_sigmoid(1 / 6), activation("relu", max_value=6.0), activation("leaky_relu", negative_slope=0.3),
-                activation("threshold", threshold=0.5))
+                activation("relu", threshold=0.5))
 }  # fmt: skip
 PLAIN: dict[str, Layer] = {name: case.layer for name, case in CASES.items()}
 PLAIN["depthwise_conv"] = replace(
@@ -63,9 +63,9 @@ GENERATIONS: Mapping[str, int | None] = {"Keras 3": 3, "tf_keras": 2, "whichever
 _ONLY_KERAS_1 = ("highway", "maxout_dense")
 _ONLY_KERAS_3 = (
     "hard_silu", "hard_tanh", "celu", "soft_shrink", "hard_shrink", "tanh_shrink", "squareplus", "sparse_plus",
-    "sparse_sigmoid", "log_sigmoid", "glu",
+    "sparse_sigmoid", "log_sigmoid", "glu", "threshold",
 )  # fmt: skip
-"""Activations that tf_keras does not have; its layer ThresholdedReLU is Keras 3's `threshold`."""
+"""Activations that tf_keras does not have."""
 
 
 def portable(name: str) -> Portable:
@@ -99,10 +99,8 @@ def refused(layer: Layer, generation: int | None) -> bool:
     words = repr(layer)
     if isinstance(layer, Plain) and (layer.kind in _ONLY_KERAS_1 or layer.options.get("causal")):
         return True  # a causal attention stands in a call, and a Sequential has none
-    if isinstance(layer, Plain) and layer.kind == "pool" and layer.options["pad_start"]:
-        return True  # no file says so: Theano's pools are measured to be the others'
-    if "Activation(name='threshold', parameters=(('default_value', 0.0), ('threshold', 0.5))" in words:
-        return generation != 2  # Keras 3, which is written where nothing else is asked for, has no ThresholdedReLU
+    if isinstance(layer, Plain) and layer.kind == "local_conv":
+        return generation != 2  # Keras 3, which is written where nothing else is asked for, has none
     if generation is None:
         return False
     if "pad_start=True" in words or "'pad_start': True" in words:
@@ -112,7 +110,11 @@ def refused(layer: Layer, generation: int | None) -> bool:
         return True  # of a cell the weights are scaled
     if generation == 3:
         return getattr(layer, "time_major", False)
-    return "'rms': True" in words or any(f"Activation(name='{name}'" in words for name in _ONLY_KERAS_3)
+    return (
+        "rms_normalization" in words
+        or "'rms': True" in words
+        or any(f"Activation(name='{name}'" in words for name in _ONLY_KERAS_3)
+    )
 
 
 @pytest.mark.parametrize("generation", GENERATIONS)
