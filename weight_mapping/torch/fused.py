@@ -8,18 +8,27 @@ from weight_mapping.spec import Cell, ConvCell
 from weight_mapping.torch.steps import draw, reordered
 
 
-class Fused:
-    """A cell's parameters in the order of computation. `bias_hh` is only the reset_after GRU's; the others' parts are
-    added up."""
+class Stored:
+    """A cell's parameters in PyTorch's order. `bias_hh` is only the reset_after GRU's; the others' parts are added
+    up."""
 
     def __init__(self, cell: Cell | ConvCell, module: nn.Module) -> None:
-        kind = "lstm" if isinstance(cell, ConvCell) else cell.kind
-        found = {name.removesuffix("_l0"): reordered(kind, p) for name, p in module.named_parameters()}
+        found = {name.removesuffix("_l0"): self.placed(cell, p) for name, p in module.named_parameters()}
         self.weight_ih, self.weight_hh = found["weight_ih"], found["weight_hh"]
         self.bias_ih: Tensor | None = found.get("bias", found.get("bias_ih"))
         self.bias_hh: Tensor | None = found.get("bias_hh")
         if self.bias_ih is not None and self.bias_hh is not None and not (isinstance(cell, Cell) and cell.reset_after):
             self.bias_ih, self.bias_hh = self.bias_ih + self.bias_hh, None
+
+    def placed(self, _cell: Cell | ConvCell, parameter: Tensor) -> Tensor:
+        return parameter
+
+
+class Fused(Stored):
+    """The same in the order of computation."""
+
+    def placed(self, cell: Cell | ConvCell, parameter: Tensor) -> Tensor:
+        return reordered("lstm" if isinstance(cell, ConvCell) else cell.kind, parameter)
 
 
 def zeros(cell: Cell | ConvCell, products: Tensor) -> list[Tensor]:

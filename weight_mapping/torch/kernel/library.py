@@ -1,0 +1,86 @@
+"""The compiled code in this process: the cells' functions, the activations', and what they are called with."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from weight_mapping import compiler
+from weight_mapping.activations import Activation
+from weight_mapping.torch.kernel import formulas
+
+FOLDER = Path(__file__).parent
+DTYPES = {torch.float32: "float", torch.float64: "double"}
+FLAGS = {
+    "AVX512": ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma", "-mprefer-vector-width=512"),
+    "AVX2": ("-mavx2", "-mfma"),
+}
+"""By PyTorch's word for what this processor can, which ATEN_CPU_CAPABILITY lowers; without a row, the compiler's own
+default."""
+
+_TENSORS = (
+    "products", "weight", "bias", "h", "c", "mask", "y", "c_last", "c_all", "saved", "grad_y", "grad_c", "d_products",
+    "d_recurrent", "d_h", "d_c",
+)  # fmt: skip
+_FUNCTIONS = ("activation", "recurrent_activation", "activation_slope", "recurrent_slope")
+
+
+class Problem(ctypes.Structure):
+    """`Problem` of run.h, field by field."""
+
+    _fields_ = (
+        *((name, ctypes.c_long) for name in ("steps", "batch", "units", "threads")),
+        *((name, ctypes.c_void_p) for name in (*_TENSORS, *_FUNCTIONS)),
+    )
+
+
+def call(
+    function: str, activation: Activation, recurrent_activation: Activation, sizes: tuple[int, int, int],
+    tensors: Mapping[str, Tensor | None],
+) -> None:  # fmt: skip
+    """Run `function` ('lstm_forward') for (steps, batch, units) on contiguous tensors, named as in run.h."""
+    dtype = DTYPES[next(t.dtype for name, t in tensors.items() if t is not None and name != "mask")]
+    addresses = {name: t.data_ptr() for name, t in tensors.items() if t is not None}
+    problem = Problem(
+        *sizes, torch.get_num_threads(), **addresses, activation=address(activation, "value", dtype),
+        recurrent_activation=address(recurrent_activation, "value", dtype),
+        activation_slope=address(activation, "slope", dtype),
+        recurrent_slope=address(recurrent_activation, "slope", dtype),
+    )  # fmt: skip
+    _function(function, dtype)(ctypes.byref(problem))
+
+
+@cache
+def _function(name: str, dtype: str) -> Any:
+    function = getattr(cells(), f"{name}_{dtype}")
+    function.argtypes, function.restype = (ctypes.c_void_p,), None
+    return function
+
+
+@cache
+def address(of: Activation, what: str, dtype: str) -> int:
+    """Where in memory the compiled 'value' or 'slope' of an activation is."""
+    function = getattr(_compiled(of.name, formulas.source(of)), f"{what}_{dtype}")
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+@cache
+def cells() -> ctypes.CDLL:
+    return _compiled("cells", (FOLDER / "scan.cpp").read_text(encoding="utf-8"))
+
+
+@cache
+def _compiled(name: str, source: str) -> ctypes.CDLL:
+    capability = torch.backends.cpu.get_cpu_capability()
+    flags = ("-O3", "-std=c++17", *FLAGS.get(capability, ()))
+    path = compiler.library(name, source, FOLDER, flags, key=f"{torch.__version__} {capability}")
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        raise compiler.CannotCompile("compiled code can't be loaded", where=str(path), found=error) from error

@@ -1,0 +1,108 @@
+// A cell over a sequence and back, one C function a kind, direction and dtype: `lstm_forward_float(problem)`.
+#include "gru_after.h"
+#include "gru_before.h"
+#include "lstm.h"
+#include "rnn.h"
+
+namespace {
+// Fewer multiplications than this in a step cost less than a barrier between threads.
+constexpr long SMALL = 4 * 64 * 64;
+
+template <class T, class Work> void run_together(const Problem<T>* p, long gates, Work work) {
+    Barrier barrier;
+    const long weights = gates * p->units * p->units;
+    together(weights * p->batch <= SMALL ? 1 : p->threads, [&](Member me) {
+        Run<T> run{*p, me, barrier, weights};
+        work(run);
+    });
+}
+
+template <class T> void lstm_forward(const Problem<T>* p) {
+    Panels<T> panels(p->units, p->units, 4);
+    run_together(p, 4, [&](Run<T>& run) {
+        panels.pack_rows(p->weight, lstm::ORDER, run.part(panels));
+        run.packed();
+        lstm::forward(run, panels);
+    });
+}
+
+template <class T> void lstm_backward(const Problem<T>* p) {
+    Panels<T> panels(4 * p->units, p->units, 1);
+    run_together(p, 4, [&](Run<T>& run) {
+        panels.pack_columns(p->weight, run.part(panels));
+        run.packed();
+        lstm::backward(run, panels);
+    });
+}
+
+template <class T> void gru_after_forward(const Problem<T>* p) {
+    Panels<T> panels(p->units, p->units, 3);
+    run_together(p, 3, [&](Run<T>& run) {
+        panels.pack_rows(p->weight, gru_after::ORDER, run.part(panels));
+        run.packed();
+        gru_after::forward(run, panels);
+    });
+}
+
+template <class T> void gru_after_backward(const Problem<T>* p) {
+    Panels<T> panels(3 * p->units, p->units, 1);
+    run_together(p, 3, [&](Run<T>& run) {
+        panels.pack_columns(p->weight, run.part(panels));
+        run.packed();
+        gru_after::backward(run, panels);
+    });
+}
+
+template <class T> void gru_before_forward(const Problem<T>* p) {
+    const long U = p->units;
+    Panels<T> pair(U, U, 2), last(U, U, 1);
+    Buffer<T> kept(p->batch * U), z(p->batch * U);
+    run_together(p, 3, [&](Run<T>& run) {
+        pair.pack_rows(p->weight, gru_before::ORDER, run.part(pair));
+        last.pack_rows(p->weight + 2 * U * U, nullptr, run.part(last));
+        run.packed();
+        gru_before::forward(run, pair, last, kept.get(), z.get());
+    });
+}
+
+template <class T> void gru_before_backward(const Problem<T>* p) {
+    const long U = p->units;
+    Panels<T> pair(2 * U, U, 1), last(U, U, 1);
+    run_together(p, 3, [&](Run<T>& run) {
+        pair.pack_columns(p->weight, run.part(pair));
+        last.pack_columns(p->weight + 2 * U * U, run.part(last));
+        run.packed();
+        gru_before::backward(run, pair, last);
+    });
+}
+
+template <class T> void rnn_forward(const Problem<T>* p) {
+    Panels<T> panels(p->units, p->units, 1);
+    run_together(p, 1, [&](Run<T>& run) {
+        panels.pack_rows(p->weight, nullptr, run.part(panels));
+        run.packed();
+        rnn::forward(run, panels);
+    });
+}
+
+template <class T> void rnn_backward(const Problem<T>* p) {
+    Panels<T> panels(p->units, p->units, 1);
+    run_together(p, 1, [&](Run<T>& run) {
+        panels.pack_columns(p->weight, run.part(panels));
+        run.packed();
+        rnn::backward(run, panels);
+    });
+}
+}  // namespace
+
+#define EXPORT(name)                                                         \
+    extern "C" void name##_float(const Problem<float>* p) { name(p); }       \
+    extern "C" void name##_double(const Problem<double>* p) { name(p); }
+EXPORT(lstm_forward)
+EXPORT(lstm_backward)
+EXPORT(gru_after_forward)
+EXPORT(gru_after_backward)
+EXPORT(gru_before_forward)
+EXPORT(gru_before_backward)
+EXPORT(rnn_forward)
+EXPORT(rnn_backward)
