@@ -1,4 +1,5 @@
-"""A cell's run over a sequence: PyTorch's own module where nothing stands against it, else the loop of `steps`."""
+"""A cell's run over a sequence: PyTorch's own module where nothing stands against it, else the kernel, and the loop of
+`steps` where that can't run or dropout masks come in between."""
 
 from __future__ import annotations
 
@@ -8,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from weight_mapping.spec import Cell, ConvCell
+from weight_mapping.torch import kernel
 from weight_mapping.torch.cells import KERAS
 from weight_mapping.torch.conv_lstm import run_conv_lstm
-from weight_mapping.torch.fused import Fused, given_or_drawn, zeros
+from weight_mapping.torch.fused import Fused, Stored, given_or_drawn, zeros
 from weight_mapping.torch.steps import COMPUTED, DropoutMasks, ordered_mask, project, scan, stepper
 from weight_mapping.weights import CellWeights
 
@@ -31,6 +33,8 @@ def run_cell(
     masks = (dropped or DropoutMasks()) if dropping else None
     if isinstance(cell, ConvCell):
         return run_conv_lstm(cell, module, x, states, mask, masks)
+    if masks is None and kernel.serves(cell, x):
+        return kernel.run(cell, Stored(cell, module), x, states, mask)
     p, of_input, of_state = Fused(cell, module), None, None
     if masks is not None:
         gates, h = len(cell.gates), x.new_empty(x.shape[1], cell.units)

@@ -6,29 +6,17 @@ whole matrices that PyTorch computes. All tensors have time first, gates as PyTo
 
 from __future__ import annotations
 
-import json
-from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from weight_mapping.activations import Activation, activation
+from weight_mapping.errors import Unsupported
 from weight_mapping.torch.kernel import library
+from weight_mapping.torch.kernel.words import understood
 
 SAVED = {"lstm": 4, "gru_after": 4, "gru_before": 4, "rnn": 1}
 """By kind: how many numbers a unit and step leaves for the backward run; run.h and the cells' headers say which."""
-
-
-def stated(of: Activation) -> str:
-    """An activation as an operator's argument."""
-    return json.dumps([of.name, dict(of.parameters)])
-
-
-@cache
-def understood(text: str) -> Activation:
-    name, parameters = json.loads(text)
-    return activation(name, **parameters)
 
 
 @torch.library.custom_op("lstm_parity::recurrence", mutates_args=(), device_types="cpu")
@@ -156,3 +144,13 @@ def _weight(d_gates: Tensor, h: Tensor, y: Tensor) -> Tensor:
 
 
 recurrence.register_autograd(_back, setup_context=_remember)
+
+
+def _once(_ctx: Any, *_: Any) -> None:
+    raise Unsupported(
+        "the kernel for recurrent cells has no second derivative",
+        way_out="Set LSTM_PARITY_KERNEL=off before you start.",
+    )
+
+
+recurrence_backward.register_autograd(_once)

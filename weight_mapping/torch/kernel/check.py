@@ -1,0 +1,60 @@
+"""The kernel against the plain steps, before it is trusted: forward and backward of a small problem, once a cell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from weight_mapping.spec import GATES, Cell
+from weight_mapping.torch.kernel.operators import recurrence
+from weight_mapping.torch.kernel.words import Words, cell_of
+from weight_mapping.torch.steps import reordered, scan, stepper
+
+STEPS, BATCH, UNITS = 4, 7, 37
+"""Sizes that fill no register and no tile, and are work enough for two threads."""
+LARGEST = 2.0**12
+"""How many roundings' worth two correct results may part: few steps of few units amplify no more. A wrong gate, row or
+step is off by a hundred times this in float32."""
+
+
+def difference(words: Words, dtype: torch.dtype) -> float:
+    """The greatest difference from the plain steps in any output or gradient, relative to its largest number, in units
+    of rounding; NaN counts as infinite."""
+    cell, draw = cell_of(words, UNITS), torch.Generator().manual_seed(0)
+
+    def drawn(*shape: int) -> Tensor:
+        return torch.randn(*shape, dtype=dtype, generator=draw).div_(UNITS**0.5).requires_grad_()
+
+    with torch.inference_mode(False), torch.enable_grad(), torch.device("cpu"):
+        rows = len(GATES[cell.kind]) * UNITS
+        products, weight = drawn(STEPS, BATCH, rows), drawn(rows, UNITS)
+        bias = drawn(rows) if cell.reset_after else None
+        h, c = drawn(BATCH, UNITS), drawn(BATCH, UNITS) if cell.kind == "lstm" else None
+        mask = torch.rand(STEPS, BATCH, generator=draw) > 0.3
+        y, c_last, _, _ = recurrence(products, weight, bias, h, c, mask, *words, True)
+        expected = _plain(cell, products, weight, bias, [h] if c is None else [h, c], mask)
+        inputs = [t for t in (products, weight, bias, h, c) if t is not None]
+        pairs = zip(_results([y, c_last], inputs), _results(expected, inputs), strict=False)
+        tiny = torch.finfo(dtype).tiny
+        parts = [(a - b).abs().max() / b.abs().max().clamp_min(tiny) for a, b in pairs]
+    worst = float(torch.stack(parts).max())  # of which NaN is the greatest
+    return worst / (torch.finfo(dtype).eps / 2) if worst == worst else float("inf")
+
+
+def _plain(
+    cell: Cell, products: Tensor, weight: Tensor, bias: Tensor | None, states: list[Tensor], mask: Tensor
+) -> list[Tensor]:
+    """Every h, and the last c."""
+    weight, bias = reordered(cell.kind, weight), None if bias is None else reordered(cell.kind, bias)
+    products = reordered(cell.kind, products.movedim(-1, 0)).movedim(0, -1)
+    y, last = scan(stepper(cell, weight, bias, None), products, states, mask)
+    return [y, *last[1:]]
+
+
+def _results(outputs: list[Tensor], inputs: list[Tensor]) -> list[Tensor]:
+    """The gradients of the outputs' weighted sum, and the outputs."""
+    draw: Any = torch.Generator().manual_seed(1)
+    loss = torch.stack([(o * torch.randn(o.shape, dtype=o.dtype, generator=draw)).sum() for o in outputs]).sum()
+    return [*torch.autograd.grad(loss, inputs), *outputs]
