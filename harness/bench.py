@@ -22,8 +22,13 @@ from weight_mapping.activations import Activation, activation, hard_sigmoid
 from weight_mapping.errors import PortingError
 
 Progress = Callable[[str], None]
-SHAPES: tuple[Shape, ...] = ((1, 100, 64, 64), (32, 100, 128, 128), (1, 1000, 32, 32))
-"""(batch, time, input, units): one sample through a small layer, a training batch, a long sequence."""
+SHAPES: tuple[Shape, ...] = (
+    (1, 100, 64, 64), (4, 100, 128, 128), (8, 100, 128, 128), (32, 100, 128, 128), (32, 100, 64, 512),
+    (1, 100, 512, 512), (1, 1000, 32, 32), (128, 100, 128, 256),
+)  # fmt: skip
+"""(batch, time, input, units): from one sample through a small layer to large batches and wide layers."""
+FEW_SHAPES: tuple[Shape, ...] = ((1, 100, 64, 64), (32, 100, 128, 128), (1, 1000, 32, 32))
+"""One sample through a small layer, a training batch, a long sequence."""
 DEVICES = ("cpu", "cuda")
 _SIGMOID = activation("sigmoid")
 
@@ -48,6 +53,10 @@ IMPLEMENTATIONS: tuple[Implementation, ...] = (
         name="torch port, hard_sigmoid 1/5", adapter="timing_torch", form="port",
         recurrent_activation=hard_sigmoid(1 / 5),
     ),
+    Implementation(
+        name="torch port, hard_sigmoid 1/5, step by step", adapter="timing_torch", form="steps",
+        recurrent_activation=hard_sigmoid(1 / 5),
+    ),
     Implementation(name="Keras 3 tf.function", adapter="timing_tensorflow", form="keras function"),
     Implementation(name="Keras 3 XLA", adapter="timing_tensorflow", form="keras xla", usual=False),
     Implementation(name="Keras 3 eager", adapter="timing_tensorflow", form="keras eager", usual=False),
@@ -69,8 +78,8 @@ def usual() -> tuple[str, ...]:
 
 
 def default(progress: Progress | None = None) -> tuple[Timing, ...]:
-    """The usual implementations at the usual shapes within the time that a verification can spare."""
-    return run(rounds=15, seconds=1.5, progress=progress)
+    """The usual implementations at a few shapes within the time that a verification can spare."""
+    return run(FEW_SHAPES, rounds=15, seconds=1.5, progress=progress)
 
 
 def run(

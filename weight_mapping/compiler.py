@@ -8,7 +8,6 @@ import shutil
 import stat
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 from weight_mapping.errors import PortingError
@@ -23,7 +22,6 @@ class CannotCompile(PortingError):
     """There is no compiler, or it refuses, or there is nowhere to keep what it makes."""
 
 
-@cache
 def compiler() -> tuple[str, str] | None:
     """The C++ compiler that would be called, and how it names its version: $CXX, else the first of `NAMES`."""
     for name in (os.environ.get("CXX"), *NAMES):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +14,7 @@ from torch import Tensor, nn
 import weight_mapping.torch as wt
 from harness.jobs import FORWARD, Answer, Job, Prepared, gradients
 from weight_mapping.packing import pack, unpack
+from weight_mapping.torch import kernel as compiled
 
 Forward = Callable[[Tensor], Tensor]
 
@@ -34,9 +38,26 @@ def full_precision() -> Iterator[None]:
         products.allow_tf32, cudnn.allow_tf32 = before
 
 
+def kernel() -> dict[str, Any]:
+    """Whether the compiled cells run here, and why or why not."""
+    return asdict(compiled.standing())
+
+
+@contextmanager
+def _steps_alone() -> Iterator[None]:
+    """The plain steps in the place of the compiled cells."""
+    before = os.environ.get(compiled.SWITCH)
+    os.environ[compiled.SWITCH] = "off"
+    try:
+        yield
+    finally:
+        os.environ.pop(compiled.SWITCH) if before is None else os.environ.update({compiled.SWITCH: before})
+
+
 def prepare(job: Job, *, form: str, device: str) -> Prepared:
-    """`form`: 'bare' (nn.LSTM alone), 'port' (what a port builds) or 'keras' (the module with Keras' semantics)."""
-    module, forward = _bare(job) if form == "bare" else _ported(job, native=form == "port")
+    """`form`: 'bare' (nn.LSTM alone), 'port' (what a port builds), 'keras' (the module with Keras' semantics), or
+    'steps', which is that without the compiled cells."""
+    module, forward = _bare(job) if form == "bare" else _ported(job, form)
     module.to(device)
     x = torch.from_numpy(job.x).to(device)
     if job.task == FORWARD:
@@ -69,9 +90,14 @@ def _bare(job: Job) -> tuple[nn.Module, Forward]:
     return lstm, lambda x: lstm(x)[0]
 
 
-def _ported(job: Job, *, native: bool) -> tuple[nn.Module, Forward]:
-    module = wt.build_layer(job.layer, {("0",): job.weights}, dtype=torch.float32, prefer_native=native)
-    return module, lambda x: module(x)[0]
+def _ported(job: Job, form: str) -> tuple[nn.Module, Forward]:
+    module = wt.build_layer(job.layer, {("0",): job.weights}, dtype=torch.float32, prefer_native=form == "port")
+
+    def forward(x: Tensor) -> Tensor:
+        with _steps_alone() if form == "steps" else nullcontext():
+            return module(x)[0]
+
+    return module, forward
 
 
 def _gradients(lstm: nn.Module) -> Answer:

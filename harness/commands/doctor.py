@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
-import os
 import re
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import metadata
@@ -15,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+
+from weight_mapping.compiler import compiler
 
 DISTRIBUTION = "lstm-parity"
 PACKAGES = ("harness", "weight_mapping", "reports")
@@ -30,7 +30,8 @@ def command(as_json: bool) -> int:
     findings = {
         "python": sys.version.split()[0],
         "installed": dict(requirements()),
-        "compiler": compiler(),
+        "compiler": found[1] if (found := compiler()) else None,
+        "kernel": kernel(),
         "measured": {device: bench.obstacles(device) for device in bench.DEVICES},
         "clashes": clashes(metadata.packages_distributions()),
     }
@@ -46,16 +47,12 @@ def requirements() -> Iterator[tuple[str, str | None]]:
             yield name, _version(name)
 
 
-def compiler() -> str | None:
-    """The C++ compiler that would be called, with its version, or None."""
-    found = next(
-        (path for name in (os.environ.get("CXX"), "c++", "g++", "clang++") if name and (path := shutil.which(name))),
-        None,
-    )
-    if found is None:
-        return None
-    told = subprocess.run([found, "--version"], capture_output=True, text=True, check=False, timeout=30)
-    return (told.stdout.splitlines() or [Path(found).name])[0]
+def kernel() -> dict[str, Any]:
+    """Whether the compiled cells run in PyTorch ('runs'), and 'why'; the first time this compiles them."""
+    try:
+        return importlib.import_module("harness.backends.timing_torch").kernel()
+    except ImportError as error:
+        return {"runs": False, "why": f"{error.name} is not installed"}
 
 
 def clashes(providers: Mapping[str, list[str]]) -> dict[str, str]:
@@ -82,9 +79,14 @@ def _version(name: str) -> str | None:
         return None
 
 
+def _path(kernel: Mapping[str, Any]) -> str:
+    return f"{'compiled' if kernel['runs'] else 'step by step in PyTorch'} ({kernel['why']})"
+
+
 def _lines(findings: Mapping[str, Any]) -> Iterator[str]:
     yield f"Python {findings['python']}, {DISTRIBUTION} {_version(DISTRIBUTION) or 'run from its sources'}"
     yield f"C++ compiler: {findings['compiler'] or 'none'}"
+    yield f"Recurrent cells that nn.LSTM can't express: {_path(findings['kernel'])}"
     yield "\nInstalled"
     yield from (f"  {name} {version or '-'}" for name, version in findings["installed"].items())
     for device, obstacles in findings["measured"].items():

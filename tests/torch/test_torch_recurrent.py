@@ -17,6 +17,8 @@ from weight_mapping.activations import activation, hard_sigmoid
 from weight_mapping.errors import PortingError, Unsupported, WeightsMismatch
 from weight_mapping.spec import Bidirectional, Cell, ConvCell, Recurrent
 
+pytestmark = pytest.mark.usefixtures("either_path")
+
 
 def check(
     layer: Recurrent | Bidirectional,

@@ -15,6 +15,7 @@ from weight_mapping.activations import hard_sigmoid
 from weight_mapping.errors import Unrepresentable, Unsupported
 from weight_mapping.spec import ConvCell, Recurrent
 
+pytestmark = pytest.mark.usefixtures("either_path")
 STEPS = 100
 
 

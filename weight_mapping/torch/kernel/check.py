@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
 
 from weight_mapping.spec import GATES, Cell
 from weight_mapping.torch.kernel.operators import recurrence
@@ -24,12 +25,13 @@ def difference(words: Words, dtype: torch.dtype) -> float:
     of rounding; NaN counts as infinite."""
     cell, draw = cell_of(words, UNITS), torch.Generator().manual_seed(0)
 
-    def drawn(*shape: int) -> Tensor:
-        return torch.randn(*shape, dtype=dtype, generator=draw).div_(UNITS**0.5).requires_grad_()
+    def drawn(*shape: int, scale: float = 1.0) -> Tensor:
+        return torch.randn(*shape, dtype=dtype, generator=draw).mul_(scale).requires_grad_()
 
-    with torch.inference_mode(False), torch.enable_grad(), torch.device("cpu"):
+    # Who asks may be tracing a graph; what is asked is about this process.
+    with _disable_current_modes(), torch.inference_mode(False), torch.enable_grad(), torch.device("cpu"):
         rows = len(GATES[cell.kind]) * UNITS
-        products, weight = drawn(STEPS, BATCH, rows), drawn(rows, UNITS)
+        products, weight = drawn(STEPS, BATCH, rows), drawn(rows, UNITS, scale=UNITS**-0.5)
         bias = drawn(rows) if cell.reset_after else None
         h, c = drawn(BATCH, UNITS), drawn(BATCH, UNITS) if cell.kind == "lstm" else None
         mask = torch.rand(STEPS, BATCH, generator=draw) > 0.3
@@ -39,7 +41,7 @@ def difference(words: Words, dtype: torch.dtype) -> float:
         pairs = zip(_results([y, c_last], inputs), _results(expected, inputs), strict=False)
         tiny = torch.finfo(dtype).tiny
         parts = [(a - b).abs().max() / b.abs().max().clamp_min(tiny) for a, b in pairs]
-    worst = float(torch.stack(parts).max())  # of which NaN is the greatest
+        worst = float(torch.stack(parts).detach().max())  # of which NaN is the greatest
     return worst / (torch.finfo(dtype).eps / 2) if worst == worst else float("inf")
 
 

@@ -45,7 +45,7 @@ def standing() -> Standing:
         words_of(Cell(kind="lstm", units=1, recurrent_activation=hard_sigmoid(1 / 5))), "torch.float32"
     )
     capability = torch.backends.cpu.get_cpu_capability()
-    return Standing(runs=obstacle is None, why=obstacle or f"compiled for {capability}, and it agrees with the steps")
+    return Standing(runs=obstacle is None, why=obstacle or f"for {capability}; it agrees with the steps")
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
@@ -60,9 +60,15 @@ def _wanted() -> bool:
     return found == "on"
 
 
+MOST = 64
+"""So many different cells are compiled in one process: a file can state any number of slopes, each a compilation."""
+
+
 @cache
 def _obstacle(of: Words, dtype: str) -> str | None:
     """Why this cell can't take the kernel, which is said on stderr once; None where it can."""
+    if _obstacle.cache_info().misses > MOST:
+        return f"more than {MOST} different cells in one process"
     try:
         difference = check.difference(of, getattr(torch, dtype.removeprefix("torch.")))
         if difference <= check.LARGEST:

@@ -149,7 +149,7 @@ recurrence.register_autograd(_back, setup_context=_remember)
 def _once(_ctx: Any, *_: Any) -> None:
     raise Unsupported(
         "the kernel for recurrent cells has no second derivative",
-        way_out="Set LSTM_PARITY_KERNEL=off before you start.",
+        way_out="Set LSTM_PARITY_KERNEL=off in the environment.",
     )
 
 

@@ -1,0 +1,140 @@
+"""Which path a cell takes: the kernel where it can be compiled and agrees, else the steps, which is said once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from portables import CELLS, layer_weights
+
+import weight_mapping.torch as wt
+from weight_mapping import compiler
+from weight_mapping.errors import PortingError
+from weight_mapping.spec import Recurrent
+from weight_mapping.torch import kernel
+from weight_mapping.torch.kernel import choice, formulas, library
+
+compiled = pytest.mark.skipif(not kernel.standing().runs, reason=f"no compiled cells: {kernel.standing().why}")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_known() -> Iterator[None]:
+    """Each test asks anew, and leaves nothing behind."""
+    memories = (choice._obstacle, choice._say, library.address, library.cells, library._compiled, library._function)
+    for memory in memories:
+        memory.cache_clear()
+    yield
+    for memory in memories:
+        memory.cache_clear()
+
+
+def answer() -> torch.Tensor:
+    layer = Recurrent(cells=(CELLS["lstm hard_sigmoid 1/5"],))
+    module = wt.build_layer(layer, layer_weights(layer, 4), dtype=torch.float64)
+    y: torch.Tensor = module(torch.ones(3, 10, 4, dtype=torch.float64))[0].detach()
+    return y
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The compiled functions that are called."""
+    found: list[str] = []
+    real: Callable[..., None] = library.call
+    monkeypatch.setattr(library, "call", lambda name, *rest: (real(name, *rest), found.append(name)))
+    return found
+
+
+@compiled
+def test_the_kernel_runs_by_default(calls: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    answer()
+    check_calls = ["lstm_forward", "lstm_backward"]
+    assert calls == [*check_calls, "lstm_forward"]
+    answer()
+    assert calls == [*check_calls, "lstm_forward", "lstm_forward"]
+    assert "step by step" not in capfd.readouterr().err
+
+
+@compiled
+def test_the_switch_turns_it_off(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = answer()
+    calls.clear()
+    monkeypatch.setenv(kernel.SWITCH, "off")
+    assert torch.allclose(answer(), expected, rtol=1e-12) and calls == []
+    assert kernel.standing() == kernel.Standing(runs=False, why=f"{kernel.SWITCH} is off")
+    monkeypatch.setenv(kernel.SWITCH, "fast")
+    with pytest.raises(PortingError, match="neither on nor off"):
+        answer()
+
+
+def test_without_a_compiler_the_steps_serve_and_say_so_once(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], calls: list[str]
+) -> None:
+    monkeypatch.setattr(compiler, "NAMES", ())
+    monkeypatch.delenv("CXX", raising=False)
+    answer()
+    answer()
+    assert calls == []
+    told = capfd.readouterr().err
+    assert told.count("step by step") == 1 and "no C++ compiler" in told
+    assert not kernel.standing().runs and "no C++ compiler" in kernel.standing().why
+
+
+@compiled
+def test_a_kernel_that_computes_something_else_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], calls: list[str]
+) -> None:
+    """A compiled activation that is off by a thousandth in the gates is found out, and the steps serve."""
+    real = formulas.source
+    wrong = ("T(0x1.999999999999ap-3) * v0", "T(0x1.99p-3) * v0")
+    monkeypatch.setattr(formulas, "source", lambda of: real(of).replace(*wrong))
+    found = answer()
+    assert calls == ["lstm_forward", "lstm_backward"]  # the check's own
+    assert "it is off by" in capfd.readouterr().err and not kernel.standing().runs
+    monkeypatch.setenv(kernel.SWITCH, "off")
+    assert torch.equal(answer(), found)
+
+
+@compiled
+@pytest.mark.parametrize(("function", "result"), [("lstm_forward", "c_all"), ("lstm_backward", "d_h")])
+def test_a_result_of_no_number_is_no_agreement(monkeypatch: pytest.MonkeyPatch, function: str, result: str) -> None:
+    real = library.call
+
+    def spoilt(name: str, *rest: Any) -> None:
+        real(name, *rest)
+        if name == function:
+            rest[-1][result].fill_(float("nan"))
+
+    monkeypatch.setattr(library, "call", spoilt)
+    assert not kernel.standing().runs
+
+
+@compiled
+def test_a_file_of_many_slopes_compiles_a_few(monkeypatch: pytest.MonkeyPatch, calls: list[str]) -> None:
+    monkeypatch.setattr(choice, "MOST", 0)
+    answer()
+    assert calls == []
+
+
+@compiled
+def test_a_fresh_process_finds_what_was_compiled(tmp_path: Path) -> None:
+    """Two processes at once into an empty folder, then a third, which compiles nothing."""
+    script = "from weight_mapping.torch import kernel; s = kernel.standing(); assert s.runs, s.why; print('runs')"
+
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", script], env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)}, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    for count in (2, 1):
+        told = [process.communicate() for process in [start() for _ in range(count)]]
+        assert [out.strip() for out, _ in told] == ["runs"] * count, told
+    assert "compiling" not in told[0][1]
+    assert sorted({path.suffix for path in (tmp_path / "lstm-parity").iterdir()}) == [".so"]
+    assert (tmp_path / "lstm-parity").stat().st_mode & 0o777 == 0o700

@@ -1,0 +1,159 @@
+"""The operators: any size and number of threads as the plain steps, gradients as differences, and what torch asks of an
+operator."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from portables import CELLS, cell_weights, layer_weights
+
+import weight_mapping.torch as wt
+from weight_mapping.errors import Unsupported
+from weight_mapping.spec import Recurrent
+from weight_mapping.torch import kernel
+from weight_mapping.torch.cells import KERAS
+from weight_mapping.torch.fused import Fused, Stored, zeros
+from weight_mapping.torch.kernel import library
+from weight_mapping.torch.kernel.operators import recurrence
+from weight_mapping.torch.kernel.words import words_of
+from weight_mapping.torch.steps import project, scan, stepper
+
+pytestmark = pytest.mark.skipif(not kernel.standing().runs, reason=f"no compiled cells: {kernel.standing().why}")
+KINDS = {"lstm": "lstm hard_sigmoid 1/5", "gru_after": "gru softsign", "gru_before": "gru before", "rnn": "rnn selu"}
+ROUNDING = {torch.float32: 2.0**-24, torch.float64: 2.0**-53}
+SIZES = [
+    (1, 1, 1, 1), (10, 3, 4, 5), (12, 1, 3, 16), (5, 13, 7, 37), (4, 2, 8, 64), (6, 33, 9, 130), (3, 64, 8, 40),
+    (11, 7, 7, 7), (2, 0, 3, 4),
+]  # fmt: skip
+"""Steps, batch, input, units: below, at and beyond a register, a tile, a group of panels, and a thread's share."""
+
+
+def arguments(kind: str, sizes: tuple[int, int, int], dtype: torch.dtype, *, masked: bool = True) -> tuple[Any, ...]:
+    """What `recurrence` takes: every tensor random, a third of the steps masked."""
+    steps, batch, units = sizes
+    draw = torch.Generator().manual_seed(3)
+    rows = {"lstm": 4, "rnn": 1}.get(kind, 3) * units
+
+    def drawn(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, dtype=dtype, generator=draw).requires_grad_()
+
+    products, weight = drawn(steps, batch, rows), drawn(rows, units)
+    bias, c = drawn(rows) if kind == "gru_after" else None, drawn(batch, units) if kind == "lstm" else None
+    mask = torch.rand(steps, batch, generator=draw) > 0.3 if masked else None
+    return products, weight, bias, drawn(batch, units), c, mask, *words_of(CELLS[KINDS[kind]]), True
+
+
+def results(run: Any, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Outputs with and without a backward run to follow, and every gradient of a random weighing."""
+    with torch.no_grad():
+        alone = run()
+    y, last = run()
+    draw = torch.Generator().manual_seed(5)
+    outputs = [y, *last]
+    loss = torch.stack([(o * torch.randn(o.shape, dtype=o.dtype, generator=draw)).sum() for o in outputs]).sum()
+    return [*outputs, alone[0], *alone[1], *torch.autograd.grad(loss, inputs)]
+
+
+@pytest.mark.parametrize("masked", [True, False], ids=["masked", "all steps"])
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+@pytest.mark.parametrize("dtype", ROUNDING, ids=str)
+@pytest.mark.parametrize("name", [*KINDS.values(), "gru no bias"])
+def test_any_size_as_the_plain_steps(
+    name: str, dtype: torch.dtype, sizes: tuple[int, int, int, int], masked: bool
+) -> None:
+    """On one thread, two, and five: more than many machines have cores, and they must end all the same."""
+    steps, batch, width, units = sizes
+    cell = replace(CELLS[name], units=units)
+    weights = cell_weights(cell, width, np.random.default_rng(1))
+    module = KERAS[cell.kind](cell, replace(weights, recurrent=weights.recurrent / max(1, units / 8) ** 0.5), dtype)
+    x = torch.randn(steps, batch, width, dtype=dtype, requires_grad=True)
+    states = [torch.randn(batch, units, dtype=dtype, requires_grad=True) for _ in cell.states]
+    mask = torch.rand(steps, batch) > 0.3 if masked else None
+
+    def plain() -> Any:
+        p = Fused(cell, module)
+        products = project(x, p.weight_ih, p.bias_ih, None)
+        return scan(stepper(cell, p.weight_hh, p.bias_hh, None), products, states or zeros(cell, products), mask)
+
+    inputs = [x, *states, *module.parameters()]
+    expected = results(plain, inputs)
+    # Each adds up at most width + units numbers a gate and step, or steps times batch; both ways amplify little.
+    bound = (8 * (width + units + steps * batch) ** 0.5 + 24) * ROUNDING[dtype] * 2 * steps
+    for threads in (2, 5, 1):
+        torch.set_num_threads(threads)
+        found = results(lambda: kernel.run(cell, Stored(cell, module), x, states, mask), inputs)
+        for n, (a, b) in enumerate(zip(found, expected, strict=True)):
+            assert a.shape == b.shape
+            largest = float(b.detach().abs().max()) if b.numel() else 0.0
+            assert bool(((a - b).detach().abs() <= bound * max(1.0, largest)).all()), (n, threads)
+
+
+@pytest.mark.parametrize("masked", [True, False], ids=["masked", "all steps"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_are_those_of_differences(kind: str, masked: bool) -> None:
+    given = arguments(kind, (4, 3, 5), torch.float64, masked=masked)
+    tensors = [n for n, value in enumerate(given) if isinstance(value, torch.Tensor) and value.requires_grad]
+
+    def outputs(*moved: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        values = list(given)
+        for n, value in zip(tensors, moved, strict=True):
+            values[n] = value
+        return recurrence(*values)[: 2 if kind == "lstm" else 1]
+
+    assert torch.autograd.gradcheck(outputs, [given[n] for n in tensors])
+
+
+@pytest.mark.parametrize("dtype", ROUNDING, ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_torch_asks_of_an_operator(kind: str, dtype: torch.dtype) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch's own, at the import of its compiler
+        found = torch.library.opcheck(recurrence, arguments(kind, (3, 2, 5), dtype))
+    assert set(found.values()) == {"SUCCESS"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_graph_holds_the_operator(kind: str) -> None:
+    layer = Recurrent(cells=(CELLS[KINDS[kind]],), return_sequences=True, return_state=True)
+    module = wt.build_layer(layer, layer_weights(layer, 4), dtype=torch.float64)
+    x = torch.randn(3, 10, 4, dtype=torch.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        exported = torch.export.export(module, (x,))
+        compiled = torch.compile(module, fullgraph=True, backend="aot_eager")(x)
+    assert any("lstm_parity.recurrence" in str(node.target) for node in exported.graph.nodes)
+    for ours, graph, again in zip(module(x), exported.module()(x), compiled, strict=True):
+        assert torch.equal(ours, graph) and torch.equal(ours, again)
+
+
+def test_a_second_derivative_is_refused() -> None:
+    given = arguments("lstm", (3, 2, 5), torch.float64)
+    (slope,) = torch.autograd.grad(recurrence(*given)[0].sum(), given[0], create_graph=True)
+    with pytest.raises(Unsupported, match="second derivative"):
+        slope.sum().backward()
+
+
+def test_transforms_and_autocast_go_through_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = Recurrent(cells=(CELLS["gru before"],))
+    module = wt.build_layer(layer, layer_weights(layer, 4), dtype=torch.float32)
+    x = torch.randn(3, 10, 4)
+    expected = torch.func.vmap(lambda one: module(one[None])[0])(x)
+    assert torch.allclose(expected[:, 0], module(x)[0], atol=1e-5)
+    monkeypatch.setattr(library, "call", None)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.isfinite(module(x)[0]).all()
+
+
+def test_inputs_of_any_layout() -> None:
+    """Transposed, expanded and reversed views give what their copies give."""
+    given = list(arguments("lstm", (4, 3, 5), torch.float64))
+    expected = recurrence(*given)
+    given[0] = given[0].detach().transpose(0, 1).contiguous().transpose(0, 1)
+    given[1] = given[1].detach().t().contiguous().t()
+    given[5] = given[5].t().contiguous().t()
+    assert all(torch.equal(a, b) for a, b in zip(recurrence(*given), expected, strict=True))
