@@ -6,13 +6,13 @@ import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from harness import confined, environment, port
-from harness.results import Case, Results, to_json, write_text
+from harness.results import HOLDS, Case, Results, to_json, write_text
 from weight_mapping.errors import PortingError, Unsupported, shown
 from weight_mapping.spec import Custom, leaves
 from weight_mapping.weights import Portable
@@ -39,6 +39,16 @@ class Request:
         """The name of the file that holds the ported model."""
         return f"model.{TARGETS[self.target]}"
 
+    def options(self) -> list[str]:
+        """The command's options that ask for this."""
+        given = {
+            "--to": self.target != "torch" and self.target, "--keras": self.keras, "--layers-only": self.layers_only,
+            "--standalone": self.standalone, "--no-proof": not self.proof, "--seed": self.seed,
+        }  # fmt: skip
+        return [
+            part for name, value in given.items() if value for part in ([name] if value is True else [name, f"{value}"])
+        ]
+
 
 def port_file(file: Path, config: Path | None, output: Path, request: Request, *, command: str) -> Results:
     """Port `file` into the folder `output`: the model, spec.json, proof.json, results.json and report.html, written
@@ -50,6 +60,8 @@ def port_file(file: Path, config: Path | None, output: Path, request: Request, *
     alone = _standalone(portable) if request.standalone else None
     case, modules = _proof(portable, request, command) if request.proof else (None, {})
     results = _results(portable, case, modules, command)
+    if config:
+        results = replace(results, port={**results.port, "configuration": str(config)})
     texts = _texts(results, portable)
     with _folder(output):
         if request.target == "onnx":
@@ -75,15 +87,35 @@ def _folder(path: Path) -> Iterator[None]:
             path.rmdir()
 
 
+def write_refusal(output: Path, told: Mapping[str, Any], command: str) -> None:
+    """The page of a file that was not ported, in the folder `output`: `told` is what there is to say of it."""
+    from reports import render
+
+    results = Results(
+        kind="port", command=command, environment=environment.describe(), port=told,
+        not_measured={"proof": "the file was not ported"},
+    )  # fmt: skip
+    write_text(output / "report.html", render.page(results))
+
+
 def _refuse_custom(portable: Portable) -> None:
-    """Raise Unsupported for the first layer that only its author has."""
-    for path, leaf in leaves(portable.spec):
-        if isinstance(leaf, Custom):
-            raise Unsupported(
-                leaf.refusal, where=shown("/".join(path)), class_name=leaf.class_name,
-                way_out="--layers-only ports the recurrent layers around it; in Python, "
-                f"weight_mapping.torch.build(portable, custom={{{shown(leaf.class_name)!r}: module}}) takes yours.",
-            )  # fmt: skip
+    """Raise Unsupported where there are layers that only their author has."""
+    customs = [(path, leaf) for path, leaf in leaves(portable.spec) if isinstance(leaf, Custom)]
+    if not customs:
+        return
+    path, first = customs[0]
+    raise Unsupported(
+        first.refusal, where=shown("/".join(path)), class_name=first.class_name,
+        also=tuple({leaf.class_name for _, leaf in customs} - {first.class_name}),
+        way_out="--layers-only ports the recurrent layers around it; in Python, "
+        f"weight_mapping.torch.build(portable, custom={{{shown(first.class_name)!r}: module}}) takes yours.",
+    )  # fmt: skip
+
+
+def reproduces(results: Results) -> bool:
+    """Whether the proof fails nowhere and holds somewhere: where float32 is chaotic, float64 has judged."""
+    verdicts = {a.verdict for case in results.cases for a in case.agreements}
+    return results.verdict == HOLDS and HOLDS in verdicts
 
 
 def _standalone(portable: Portable) -> Callable[[Path], None]:

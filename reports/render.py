@@ -30,14 +30,14 @@ def page(results: Results, since: Results | None = None) -> str:
     """The whole page. `since`: an earlier run, whose differences are told first."""
     placed = matrix.layout(results.cases)
     layout = matrix.columns(placed)
-    style = f"{_style()}\n:root{{--checks:{max(1, len(layout))}}}\n"
+    style = f"{stylesheet()}\n:root{{--checks:{max(1, len(layout))}}}\n"
     document = (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             results=results,
             style=Markup(style),
-            style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+            style_hash=policy_hash(style),
             verdict=verdict(results),
             tallies=tallies(results),
             worst=matrix.worst(results),
@@ -61,7 +61,7 @@ def _groups(results: Results, placed: Mapping[str, matrix.Column]) -> dict[str, 
     """The cases of each group as finished markup: each has its row, then as many as the budget allows get their table
     and their curves, those first that deserve a look most."""
     anchors, backends = matrix.anchors(results.cases), matrix.backends(results)
-    template, left = _environment().get_template("case.html"), BUDGET
+    template, left = environment().get_template("case.html"), BUDGET
     ordered = matrix.by_need(results.cases)
     finished: dict[int, Markup] = {}
     rest = ordered[_FIRST:]
@@ -98,19 +98,25 @@ def _explained(n: int, layer: Mapping[str, Any]) -> Markup:
     """A layer's explanation with its two pictures; a bare list where a stranger's JSON does not hold what they need."""
     try:
         pictures = {"step": drawing.step(layer, f"step{n}"), "over_time": drawing.over_time(layer, f"time{n}")}
-        return _compact(_environment().get_template("explained_layer.html").render(layer=layer, **pictures))
+        return _compact(environment().get_template("explained_layer.html").render(layer=layer, **pictures))
     except (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError, TemplateRuntimeError):
-        return _compact(_environment().get_template("facts.html").render(facts=layer))
+        return _compact(environment().get_template("facts.html").render(facts=layer))
+
+
+def policy_hash(text: str) -> str:
+    """How a content security policy names a style or a script."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 @cache
-def _style() -> str:
+def stylesheet() -> str:
     return (_TEMPLATES / "page.css").read_text(encoding="utf-8")
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Where every template is rendered: what it puts out is cleaned and escaped."""
+    made = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         finalize=_clean,
@@ -118,7 +124,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "prose": lambda value: Markup(escape(text.shown(value, text.PROSE))),
         "figure": text.figure,
         "margin": text.margin,
@@ -126,7 +132,7 @@ def _environment() -> Environment:
         "flat": text.flat,
         "texts": _texts,
     }
-    environment.globals |= {
+    made.globals |= {
         "measured": text.measured,
         "count": text.count,
         "table": text.columns,
@@ -140,7 +146,7 @@ def _environment() -> Environment:
         "panels": curves.panels,
         "spread": curves.spread,
     }
-    return environment
+    return made
 
 
 def _clean(value: object) -> object:

@@ -30,11 +30,14 @@ class PortingError(Exception):
 
 
 class Unsupported(PortingError):
-    """A layer, activation or option that this project does not know: refused by its name, never guessed."""
+    """A layer, activation or option that this project does not know: refused by its name, never guessed. `also`: the
+    names of others that stand in the way beside it."""
 
-    def __init__(self, what: str, *, class_name: str | None = None, **details: Any) -> None:
+    def __init__(
+        self, what: str, *, class_name: str | None = None, also: tuple[str, ...] = (), **details: Any
+    ) -> None:  # fmt: skip
         super().__init__(what, **details)
-        self.class_name = class_name
+        self.class_name, self.also = class_name, also
 
 
 class Unrepresentable(Unsupported):
@@ -45,6 +48,10 @@ class DamagedFile(PortingError):
     """A file that is truncated, contradicts itself, or is not what it claims to be."""
 
     exit_code = 3
+
+
+class NoModel(DamagedFile):
+    """A file of a known kind that holds something else than a model: another program's data."""
 
 
 class UnsafeFile(DamagedFile):

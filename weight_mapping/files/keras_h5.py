@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from weight_mapping.errors import DamagedFile, shown
+from weight_mapping.errors import DamagedFile, NoModel, shown
 from weight_mapping.files.archive import Archive, Array, Layers, Stored
 from weight_mapping.files.guard import Source, array_budget, reading
 from weight_mapping.files.hdf5 import Tree, read_tree
@@ -83,7 +83,7 @@ def read_arrays(source: Source, max_bytes: int, keep_optimizer: bool) -> Arrays:
             paths[path]: _stored(paths[path], path, data) for path, data in tree.datasets.items() if path in paths
         }
         return Arrays(tree=stored, names=_names(tree, paths), optimizer=optimizer, attributes=root, reader=reader)
-    raise DamagedFile(
+    raise NoModel(
         "the HDF5 file holds no Keras weights",
         where=source.name,
         found=", ".join(shown(name) for name in list(tree.groups)[1:6]) or "no groups",

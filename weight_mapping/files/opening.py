@@ -45,17 +45,26 @@ def _open(path: Path, max_bytes: int, keep_optimizer: bool) -> Archive:
     if not path.exists() and prefix.is_file():
         return _open_checkpoint(prefix, max_bytes, keep_optimizer)
     file = source(path)
+    kind, inside = recognise(file)
+    return _OPENERS[kind](file, inside, max_bytes, keep_optimizer)
+
+
+def recognise(file: Source) -> tuple[str, Any]:
+    """Which kind of container the bytes are, a key of `_OPENERS`, and what was read to tell it: an archive's members, a
+    JSON file's object, or None. Raises DamagedFile or Unsupported for what is none of them."""
     head = file.read(0, min(16, file.length))
     if head.startswith(hdf5.SIGNATURE):
-        return open_h5(file, max_bytes, keep_optimizer)
+        return HDF5, None
     if head.startswith(zipped.SIGNATURE):
-        return _open_zip(zipped.members(file), max_bytes, keep_optimizer)
+        found = zipped.members(file)
+        return (TORCH if is_torch(found) else KERAS_ZIP if keras_zip.CONFIG in found else OTHER_ZIP), found
     if is_safetensors(head, file.length):
-        return open_safetensors(file, max_bytes)
+        return SAFETENSORS, None
     if head.lstrip()[:1] == b"{":
-        return _open_json(file, max_bytes, keep_optimizer)
+        model = parse_object(text_of(file), file.name)
+        return next((kind for key, kind in _JSON_KINDS.items() if key in model), OTHER_JSON), model
     if file.length >= len(checkpoint.MAGIC) and file.read(file.length - len(checkpoint.MAGIC)) == checkpoint.MAGIC:
-        return _open_checkpoint(path, max_bytes, keep_optimizer)
+        return CHECKPOINT, None
     raise _unknown(file, head)
 
 
@@ -81,7 +90,7 @@ def _open_folder(folder: Path, max_bytes: int, keep_optimizer: bool) -> Archive:
         return savedmodel.open_savedmodel(find, has_metadata, max_bytes, keep_optimizer)
     for name in ("model.json", keras_zip.SHARDS):
         if (folder / name).is_file():
-            return _open_json(find(name), max_bytes, keep_optimizer)
+            return _open(folder / name, max_bytes, keep_optimizer)
     indices = sorted(folder.glob("*.index"))
     if len(indices) > 1 and (folder / "checkpoint").is_file():
         latest = _latest(find("checkpoint"))
@@ -119,25 +128,15 @@ def _open_checkpoint(index: Path, max_bytes: int, keep_optimizer: bool) -> Archi
     )
 
 
-def _open_zip(members: zipped.Members, max_bytes: int, keep_optimizer: bool) -> Archive:
-    if is_torch(members):
-        return open_torch(members, max_bytes)
-    return keras_zip.open_keras(members, max_bytes, keep_optimizer)
+def _no_weights(file: Source) -> Archive:
+    raise PortingError(
+        "a configuration without weights",
+        where=file.name,
+        way_out=f"Give the file of the weights, and this one as its configuration: config={shown(file.name)!r}.",
+    )
 
 
-def _open_json(file: Source, max_bytes: int, keep_optimizer: bool) -> Archive:
-    model = parse_object(text_of(file), file.name)
-    find = _finder(file.path.parent)
-    if "weightsManifest" in model:
-        return tfjs.open_tfjs(file, model, find, max_bytes)
-    if "weight_map" in model:
-        return keras_zip.open_shards(file, find, max_bytes, keep_optimizer)
-    if "class_name" in model:
-        raise PortingError(
-            "a configuration without weights",
-            where=file.name,
-            way_out=f"Give the file of the weights, and this one as its configuration: config={shown(file.name)!r}.",
-        )
+def _no_model(file: Source, model: dict[str, Any]) -> Archive:
     raise DamagedFile(
         "JSON, and no model", where=file.name, found=", ".join(shown(key) for key in list(model)[:6]) or "{}"
     )
@@ -174,3 +173,23 @@ def _json_configuration(model: dict[str, Any], where: str) -> tuple[dict[str, An
 def _finder(folder: Path) -> Callable[[str], Source]:
     """The file of a name within this folder."""
     return lambda name: source(folder / name)
+
+
+HDF5, KERAS_ZIP, TFJS, SHARDS, CHECKPOINT = "HDF5", "Keras' ZIP", "tfjs", "shards", "checkpoint"
+CONFIGURATION, TORCH, SAFETENSORS, OTHER_ZIP, OTHER_JSON = "configuration", "torch", "safetensors", "ZIP", "JSON"
+
+_JSON_KINDS = {"weightsManifest": TFJS, "weight_map": SHARDS, "class_name": CONFIGURATION}
+"""Which kind a JSON file is, by the first of these keys that it holds."""
+
+_OPENERS: Mapping[str, Callable[[Source, Any, int, bool], Archive]] = {
+    HDF5: lambda file, _, most, optimizer: open_h5(file, most, optimizer),
+    KERAS_ZIP: lambda file, members, most, optimizer: keras_zip.open_keras(members, most, optimizer),
+    OTHER_ZIP: lambda file, members, most, optimizer: keras_zip.open_keras(members, most, optimizer),
+    TORCH: lambda file, members, most, optimizer: open_torch(members, most),
+    SAFETENSORS: lambda file, _, most, optimizer: open_safetensors(file, most),
+    TFJS: lambda file, model, most, optimizer: tfjs.open_tfjs(file, model, _finder(file.path.parent), most),
+    SHARDS: lambda file, _, most, optimizer: keras_zip.open_shards(file, _finder(file.path.parent), most, optimizer),
+    CHECKPOINT: lambda file, _, most, optimizer: _open_checkpoint(file.path, most, optimizer),
+    CONFIGURATION: lambda file, model, most, optimizer: _no_weights(file),
+    OTHER_JSON: lambda file, model, most, optimizer: _no_model(file, model),
+}

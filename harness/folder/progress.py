@@ -1,0 +1,98 @@
+"""How far a run is: a bar on a terminal, a line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from harness.folder import fates
+from harness.folder.run import Settled
+
+EVERY = 5.0
+"""Seconds between two lines where there is no terminal."""
+Tell = Callable[[Settled], None]
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Tell]:
+    """A function that is told of each settled file, for the length of a `with`; all of it goes to stderr. A terminal
+    gets a bar (without colours where NO_COLOR is set), anything else plain lines."""
+    with (_bar if sys.stderr.isatty() else _lines)(total) as tell:
+        yield tell
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Tell]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+               TextColumn("{task.fields[fates]}", markup=False))  # fmt: skip
+    state = _State(total)
+    with Progress(*columns, console=Console(stderr=True)) as shown:
+        bar = shown.add_task("", total=total, rate="", fates="")
+
+        def tell(settled: Settled) -> None:
+            state.count(settled)
+            shown.update(bar, advance=1, rate=state.rate, fates=state.fates)
+
+        yield tell
+
+
+@contextmanager
+def _lines(total: int) -> Iterator[Tell]:
+    state = _State(total)
+    due = time.monotonic() + EVERY
+
+    def tell(settled: Settled) -> None:
+        nonlocal due
+        state.count(settled)
+        if time.monotonic() >= due:
+            due = time.monotonic() + EVERY
+            print(state.sentence, file=sys.stderr, flush=True)
+
+    yield tell
+    print(state.sentence, file=sys.stderr, flush=True)
+
+
+class _State:
+    """Counts, and what they come to in words."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.started = total, time.monotonic()
+        self.found: Counter[str] = Counter()
+        self.known = 0
+
+    def count(self, settled: Settled) -> None:
+        self.found[settled.line.fate] += 1
+        self.known += not settled.new
+
+    @property
+    def per_second(self) -> float:
+        return (self.found.total() - self.known) / max(time.monotonic() - self.started, 1e-3)
+
+    @property
+    def rate(self) -> str:
+        return f"{self.per_second:.1f} files/s"
+
+    @property
+    def fates(self) -> str:
+        ranked = sorted(self.found, key=lambda name: fates.RANK.get(name, 0))
+        return ", ".join(f"{self.found[name]:,} {name}" for name in ranked)
+
+    @property
+    def sentence(self) -> str:
+        done = self.found.total()
+        left = (self.total - done) / self.per_second if self.per_second else float("inf")
+        remaining = f", {_duration(left)} left" if 0 < left < float("inf") else ""
+        known = f" ({self.known:,} from before)" if self.known else ""
+        return f"{done:,} of {self.total:,}{known}, {self.rate}{remaining}: {self.fates}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

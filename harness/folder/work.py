@@ -1,0 +1,81 @@
+"""The port of one file, a function of its task: what it writes goes to a new folder, what it says is a line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness.folder import fates, line, peak
+from harness.folder.fates import Fate
+from harness.folder.line import Line
+from harness.folder.task import Task
+from harness.porting import Request, port_file, write_refusal
+from weight_mapping.errors import DamagedFile, PortingError, WeightsMismatch
+from weight_mapping.files import open_archive
+from weight_mapping.files.guard import digest, source
+
+
+def port(task: Task, part: Path) -> Line:
+    """Port the task's file into the folder `part`, which is new. Whatever the file is, the answer is a line."""
+    started = time.perf_counter()
+    peak.reset()
+    try:
+        done = _port(task, part)
+    except Exception as error:
+        done = refused(task, part, fates.of_error(error), line.described(error))
+    return replace(done, seconds=round(time.perf_counter() - started, 4), peak_mib=peak.mib())
+
+
+def refused(task: Task, part: Path, fate: Fate, error: Mapping[str, Any]) -> Line:
+    """The page and the line of a file that was not ported."""
+    said = {key: value for key, value in error.items() if value}
+    write_refusal(part, {"file": task.name, "sha256": task.sha256, "fate": fate.name, **said}, task.command)
+    return line.of_error(task, fate, error)
+
+
+def _port(task: Task, part: Path) -> Line:
+    """The whole model; with --layers-only its recurrent layers, where the whole is refused."""
+    if digest([source(Path(name)) for name in task.parts]) != task.sha256:
+        raise DamagedFile("the file is no longer the one that was found", where=task.name, expected=task.sha256)
+    config = _configuration(task)
+    try:
+        return _written(task, config, replace(task.request, layers_only=False), part)
+    except WeightsMismatch as error:
+        if config is None:
+            raise
+        refusal, config = _another_s(task, config, error), None
+    except DamagedFile:
+        raise
+    except PortingError as error:
+        refusal = error
+    if not task.request.layers_only:
+        raise refusal
+    try:
+        done = _written(task, config, task.request, part)
+    except PortingError:
+        raise refusal from None
+    return replace(done, error=line.described(refusal))
+
+
+def _configuration(task: Task) -> Path | None:
+    """The configuration beside the file, should the file hold none."""
+    if task.config is None or open_archive(task.path).config is not None:
+        return None
+    return Path(task.config)
+
+
+def _another_s(task: Task, config: Path, error: WeightsMismatch) -> PortingError:
+    return PortingError(
+        "weights without a configuration", where=task.name,
+        found=f"{config.name} beside them, which is another model's ({error})",
+        way_out="Pass --config with the configuration of these weights.",
+    )  # fmt: skip
+
+
+def _written(task: Task, config: Path | None, request: Request, part: Path) -> Line:
+    results = port_file(Path(task.path), config, part, request, command=task.command)
+    done = line.of_results(task, fates.of_results(results, request.layers_only), results)
+    return replace(done, config=None if config is None else str(config))
