@@ -63,12 +63,12 @@ def test_a_name_is_shown_on_one_line_and_cut(attack: str) -> None:
 
 def test_without_escaping_the_attack_would_succeed(make_with: Callable[[str], Any]) -> None:
     """The guard of the guard: the same page by an environment that does not escape holds the stranger's script."""
-    render._environment.cache_clear()
+    render.environment.cache_clear()
     try:
-        render._environment().autoescape = False
+        render.environment().autoescape = False
         assert ATTACKS["tag"] in page(make_with(ATTACKS["tag"]).results(1))
     finally:
-        render._environment.cache_clear()
+        render.environment.cache_clear()
     assert ATTACKS["tag"] not in page(make_with(ATTACKS["tag"]).results(1))
 
 
