@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from weight_mapping.errors import (
     DamagedFile,
+    NoModel,
     PortingError,
+    Unconfigured,
     Unrepresentable,
     UnsafeFile,
     Unsupported,
@@ -37,7 +39,16 @@ MAX_BYTES = 4 << 30
 _WAY_OUT = "If you trust the file, read it with --trusted."
 _ERRORS = {
     kind.__name__: kind
-    for kind in (PortingError, Unsupported, Unrepresentable, DamagedFile, UnsafeFile, WeightsMismatch)
+    for kind in (
+        PortingError,
+        Unconfigured,
+        Unsupported,
+        Unrepresentable,
+        DamagedFile,
+        NoModel,
+        UnsafeFile,
+        WeightsMismatch,
+    )
 }
 _KEPT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 """What Python itself may need of the environment."""

@@ -44,6 +44,7 @@ class Request:
         given = {
             "--to": self.target != "torch" and self.target, "--keras": self.keras, "--layers-only": self.layers_only,
             "--standalone": self.standalone, "--no-proof": not self.proof, "--seed": self.seed,
+            "--trusted": self.trusted,
         }  # fmt: skip
         return [
             part for name, value in given.items() if value for part in ([name] if value is True else [name, f"{value}"])

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from weight_mapping.errors import PortingError, UnsafeFile, shown
+from weight_mapping.errors import PortingError, UnsafeFile, Unsupported, shown
 from weight_mapping.files.guard import reading
 from weight_mapping.files.safetensors import stream
 from weight_mapping.files.torch_file import begins_as_torch
@@ -52,7 +52,8 @@ def main() -> None:
 def _told(error: PortingError) -> dict[str, Any]:
     facts = {name: getattr(error, name) for name in ("where", "found", "expected", "way_out", "class_name")
              if getattr(error, name, None) is not None}  # fmt: skip
-    return {"kind": type(error).__name__, "what": error.what, **{name: str(fact) for name, fact in facts.items()}}
+    told = {"kind": type(error).__name__, "what": error.what, **{name: str(fact) for name, fact in facts.items()}}
+    return {**told, "also": error.also} if isinstance(error, Unsupported) else told
 
 
 def _import_what_is_needed(file: Path) -> None:

@@ -29,6 +29,10 @@ class PortingError(Exception):
         super().__init__(printable(f"{text}. {way_out}" if way_out else text))
 
 
+class Unconfigured(PortingError):
+    """Weights alone, whose configuration lies elsewhere."""
+
+
 class Unsupported(PortingError):
     """A layer, activation or option that this project does not know: refused by its name, never guessed. `also`: the
     names of others that stand in the way beside it."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from weight_mapping.addresses import locate, settle
-from weight_mapping.errors import PortingError
+from weight_mapping.errors import Unconfigured
 from weight_mapping.expectations import expectations
 from weight_mapping.files import open_archive
 from weight_mapping.files.archive import Archive
@@ -62,7 +62,7 @@ def _portable(archive: Archive, layers_only: bool, keep_optimizer: bool) -> Port
 def understand(archive: Archive) -> Parsed:
     """The archive's configuration in neutral words; PortingError where it holds none."""
     if archive.config is None:
-        raise PortingError(
+        raise Unconfigured(
             "weights without a configuration",
             where=str(archive.path),
             found=archive.container,

@@ -13,8 +13,7 @@ from harness.folder.fates import Fate
 from harness.folder.line import Line
 from harness.folder.task import Task
 from harness.porting import Request, port_file, write_refusal
-from weight_mapping.errors import DamagedFile, PortingError, WeightsMismatch
-from weight_mapping.files import open_archive
+from weight_mapping.errors import DamagedFile, PortingError, Unconfigured, WeightsMismatch
 from weight_mapping.files.guard import digest, source
 
 
@@ -40,39 +39,36 @@ def _port(task: Task, part: Path) -> Line:
     """The whole model; with --layers-only its recurrent layers, where the whole is refused."""
     if digest([source(Path(name)) for name in task.parts]) != task.sha256:
         raise DamagedFile("the file is no longer the one that was found", where=task.name, expected=task.sha256)
-    config = _configuration(task)
     try:
-        return _written(task, config, replace(task.request, layers_only=False), part)
-    except WeightsMismatch as error:
-        if config is None:
-            raise
-        refusal, config = _another_s(task, config, error), None
+        return _whole(task, part)
     except DamagedFile:
         raise
-    except PortingError as error:
-        refusal = error
-    if not task.request.layers_only:
-        raise refusal
+    except PortingError as refusal:
+        if not task.request.layers_only:
+            raise
+        try:
+            done = _written(task, None, task.request, part)
+        except PortingError:
+            raise refusal from None
+        return replace(done, error=line.described(refusal))
+
+
+def _whole(task: Task, part: Path) -> Line:
+    """By the file's own configuration, else by the one beside it, if it is that of these weights."""
+    request = replace(task.request, layers_only=False)
     try:
-        done = _written(task, config, task.request, part)
-    except PortingError:
-        raise refusal from None
-    return replace(done, error=line.described(refusal))
-
-
-def _configuration(task: Task) -> Path | None:
-    """The configuration beside the file, should the file hold none."""
-    if task.config is None or open_archive(task.path).config is not None:
-        return None
-    return Path(task.config)
-
-
-def _another_s(task: Task, config: Path, error: WeightsMismatch) -> PortingError:
-    return PortingError(
-        "weights without a configuration", where=task.name,
-        found=f"{config.name} beside them, which is another model's ({error})",
-        way_out="Pass --config with the configuration of these weights.",
-    )  # fmt: skip
+        return _written(task, None, request, part)
+    except Unconfigured:
+        if task.config is None:
+            raise
+    try:
+        return _written(task, Path(task.config), request, part)
+    except WeightsMismatch as error:
+        raise Unconfigured(
+            "weights without a configuration", where=task.name,
+            found=f"{task.config} beside them, which is another model's ({error})",
+            way_out="Pass --config with the configuration of these weights.",
+        ) from None  # fmt: skip
 
 
 def _written(task: Task, config: Path | None, request: Request, part: Path) -> Line:
