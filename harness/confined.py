@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.forking import Forks
 from weight_mapping.errors import (
     DamagedFile,
     NoModel,
@@ -53,7 +54,10 @@ _ERRORS = {
 _KEPT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 """What Python itself may need of the environment."""
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
+_FORKS: list[Forks] = []
+"""What reads in place of a new process, within `forking`."""
 _CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1])['path']; from harness.reader import main; main()"
+_FORKING = "import sys; sys.path[:] = sys.argv[1:]; from harness.forking import main; main()"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +117,7 @@ def _answer(
     }  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="lstm-parity-", ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "answer"
-        with file.open("wb") as output:
-            code = _run(request, folder, output, limits.wall_seconds, where)
+        code = _run(request, folder, file, limits.wall_seconds, where)
         _check_end(code, limits, where)
         try:
             with file.open("rb") as output:
@@ -152,24 +155,54 @@ def _limits(size: int) -> Limits:
     )  # fmt: skip
 
 
-def _run(request: Mapping[str, Any], folder: str, output: Any, seconds: int, where: str) -> int:
-    """How the reader ended. What this process needs for arrays is imported while the reader is at work."""
+@contextmanager
+def forking() -> Iterator[None]:
+    """Within this, where the system can fork, a reading does not pay for its process' imports."""
+    if not hasattr(os, "fork"):
+        yield
+        return
+    command = [sys.executable, "-I", "-B", "-c", _FORKING, *(entry for entry in sys.path if entry)]
+    _FORKS.append(Forks(command=command, environment=_environment()))
+    try:
+        yield
+    finally:
+        _FORKS.pop().end()
+
+
+def _environment() -> dict[str, str]:
+    return {**{name: os.environ[name] for name in _KEPT if name in os.environ}, **_ENVIRONMENT}
+
+
+def _run(request: Mapping[str, Any], folder: str, answer: Path, seconds: int, where: str) -> int:
+    """How the reader ended."""
     empty = Path(folder) / "empty"
     empty.mkdir()
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    code = (
+        _FORKS[-1].run(request, str(answer), str(empty), seconds) if _FORKS else _new(request, empty, answer, seconds)
+    )
+    if code is None:
+        found = f"nothing after {seconds} s"
+        raise UnsafeFile("reading it does not end", where=where, found=found, way_out=_WAY_OUT)
+    return code
+
+
+def _new(request: Mapping[str, Any], empty: Path, answer: Path, seconds: int) -> int | None:
+    """A process for this reading alone. What this one needs for arrays is imported while that one is at work."""
     command = [sys.executable, "-I", "-B", "-c", _CHILD, json.dumps(request)]
     nowhere = subprocess.DEVNULL
-    with subprocess.Popen(
-        command, stdin=nowhere, stdout=output, stderr=nowhere, cwd=empty, env={**kept, **_ENVIRONMENT}
-    ) as process:
+    with (
+        answer.open("wb") as output,
+        subprocess.Popen(
+            command, stdin=nowhere, stdout=output, stderr=nowhere, cwd=empty, env=_environment()
+        ) as process,
+    ):
         try:
             if request["reading"] != "inspect":
                 import harness.readings  # noqa: F401
 
             return process.wait(seconds)
         except subprocess.TimeoutExpired:
-            found = f"nothing after {seconds} s"
-            raise UnsafeFile("reading it does not end", where=where, found=found, way_out=_WAY_OUT) from None
+            return None
         finally:
             process.kill()
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from weight_mapping.errors import PortingError, UnsafeFile, Unsupported, shown
 from weight_mapping.files.guard import reading
@@ -28,11 +28,15 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 def main() -> None:
-    """Read what the one argument asks for. An error that is met is an answer too."""
-    request = json.loads(sys.argv[1])
-    file, config = Path(request["file"]), request["config"] and Path(request["config"])
+    """Read what the one argument asks for."""
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that nothing else is written into the answer
+    answer(json.loads(sys.argv[1]), output)
+
+
+def answer(request: Mapping[str, Any], output: IO[bytes]) -> None:
+    """Read what is asked for. An error that is met is an answer too."""
+    file, config = Path(request["file"]), request["config"] and Path(request["config"])
     from harness.readings import READINGS
 
     texts: dict[str, Any]

@@ -16,7 +16,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)
-    serve(sys.stdin.buffer, answers)
+    from harness.confined import forking
+
+    with forking():
+        serve(sys.stdin.buffer, answers)
 
 
 def serve(tasks: IO[bytes], answers: IO[str]) -> None:
