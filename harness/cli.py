@@ -14,6 +14,7 @@ from weight_mapping.errors import PortingError, printable
 COMMANDS = {
     "verify": "The main job: fresh pairs, mapped, compared, timed; results.json and report.html.",
     "port": "A Keras file into PyTorch (or back), with its proof.",
+    "results": "The log of a whole folder that was ported, asked in SQL.",
     "inspect": "What is in a file, and what a port would do; no framework imported.",
     "diagnose": "Two files or exports that disagree: which convention differs, and the fix.",
     "explain": "What `units` means, with shapes, parameter counts and a picture.",

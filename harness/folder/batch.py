@@ -46,18 +46,16 @@ def port_all(
             "no Keras model was found", where=", ".join(map(str, paths)),
             expected=".h5, .keras, SavedModel, checkpoint or tfjs files, told by their content",
         )  # fmt: skip
-    done: set[str] = set()
     interrupted = False
     with log.opened(output) as kept, _parts(output), _ending_on_terminate():
         try:
             with workers as them, progress(len(models)) as tell:
                 for settled in run(plan(models, output, request, config=config, timeout=timeout), kept, them):
-                    done.add(settled.line.path)
                     tell(settled)
         except KeyboardInterrupt:
             interrupted = True
         return Batch(
-            summary=summary(kept.lines(done)), found=len(models), interrupted=interrupted,
+            summary=summary(kept.lines(kept.settled)), found=len(models), interrupted=interrupted,
             page=page.write(kept, command), log=output / log.NAME,
         )  # fmt: skip
 

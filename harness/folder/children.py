@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
@@ -22,6 +23,8 @@ PARTS = ".parts"
 """The folder within the output that holds what is not finished."""
 ATTEMPTS = 2
 """A file whose process died is tried once again: the process may have been killed for another's sake."""
+# -P: a folder of strangers' files that is the current one is no place to import from.
+COMMAND = (sys.executable, "-P", "-X", "faulthandler", "-m", "harness.folder.child")
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 _TAIL = 600
 
@@ -82,6 +85,7 @@ class Child:
 class Children:
     """The processes of this one's threads. `port` may be called from any thread; `stop` ends them all."""
 
+    command: Sequence[str] = COMMAND
     _mine: threading.local = field(default_factory=threading.local)
     _all: set[Child] = field(default_factory=set)
     _stopped: bool = False
@@ -106,33 +110,32 @@ class Children:
         """End every process; a thread that waits for one raises Stopped."""
         self._stopped = True
         for child in list(self._all):
-            child.process.kill()
+            self._end(child)
 
     def _child(self) -> Child:
         if self._stopped:
             raise Stopped
         child: Child | None = getattr(self._mine, "child", None)
-        if child is not None and child.process.poll() is not None:
-            self._end(child)
-            child = None
-        if child is None:
-            child = _started()
-            self._mine.child = child
+        if child is None or child not in self._all or child.process.poll() is not None:
+            if child is not None:
+                self._end(child)
+            child = self._mine.child = _started(self.command)
             self._all.add(child)
         return child
 
     def _end(self, child: Child) -> str:
-        self._all.discard(child)
-        self._mine.child = None
+        """End it, unless another thread did; how it ended."""
+        try:
+            self._all.remove(child)
+        except KeyError:
+            return ""
         return child.end()
 
 
-def _started() -> Child:
+def _started(command: Sequence[str]) -> Child:
     said = tempfile.TemporaryFile()  # noqa: SIM115
-    # -P: a folder of strangers' files that is the current one is no place to import from.
     process = subprocess.Popen(
-        [sys.executable, "-P", "-X", "faulthandler", "-m", "harness.folder.child"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, env={**os.environ, **_ONE_THREAD},
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, env={**os.environ, **_ONE_THREAD},
     )  # fmt: skip
     return Child(process=process, said=said)
 

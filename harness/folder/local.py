@@ -39,9 +39,9 @@ class Local:
 
 
 @contextmanager
-def workers(jobs: int) -> Iterator[Workers]:
+def workers(jobs: int, children: Children | None = None) -> Iterator[Workers]:
     """`jobs` processes; gone when the `with` ends, whatever they do."""
-    children = Children()
+    children = children or Children()
     with ThreadPoolExecutor(jobs) as threads:
         try:
             yield Local(jobs=jobs, children=children, threads=threads)

@@ -24,6 +24,8 @@ class Log:
 
     output: Path
     _file: IO[bytes]
+    settled: set[str] = field(default_factory=set)
+    """The paths of which this run knows the fate."""
     _last: dict[str, int] = field(default_factory=dict)
     """By path: where its last line begins."""
     _same: dict[str, int] = field(default_factory=dict)
@@ -36,6 +38,7 @@ class Log:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._note(line, start)
+        self.settled.add(line.path)
 
     def known(self, task: Task) -> Line | None:
         """The line of the same bytes, code and options, under whatever path, that makes doing it again needless. A file
@@ -49,7 +52,10 @@ class Log:
     def finished(self, task: Task) -> bool:
         """Whether that is also what the log says of this very path."""
         at = self._last.get(task.name)
-        return at is not None and self._at(at).identity == task.identity and self.known(task) is not None
+        same = at is not None and self._at(at).identity == task.identity and self.known(task) is not None
+        if same:
+            self.settled.add(task.name)
+        return same
 
     def same(self, task: Task) -> Line:
         """The last line of the same bytes, code and options. KeyError where there is none."""

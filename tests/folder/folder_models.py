@@ -1,6 +1,6 @@
 """Folders of models in every container, made quickly: golden files whose numbers are changed, and what else lies about.
 
-python tests/folder/models.py FOLDER --files 2000 [--units 200]
+python tests/folder/folder_models.py FOLDER --files 2000 [--units 200]
 """
 
 from __future__ import annotations

@@ -1,0 +1,86 @@
+"""A file that brings its process down costs only itself, and is tried once more at most."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from batches import logged
+
+from harness.folder import local
+from harness.folder.batch import Batch, port_all
+from harness.folder.children import PARTS, Children
+from harness.porting import Request
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "k2.2.4_tensorflow_rnn.h5"
+WRONG = (sys.executable, "-X", "faulthandler", str(Path(__file__).with_name("wrong_child.py")))
+ENDS = ("killed", "killed once", "segfault", "endless", "sound")
+
+
+def batch(models: Path, output: Path, *, timeout: float = 20) -> Batch:
+    return port_all(
+        [models], output, Request(proof=False, trusted=True), config=None, timeout=timeout,
+        workers=local.workers(1, Children(command=WRONG)), command="a test", say=print,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for number, name in enumerate(ENDS):  # other bytes each, or they would be copies of one another
+        shutil.copyfile(GOLDEN, folder / f"{name}.h5")
+        with (folder / f"{name}.h5").open("ab") as file:
+            file.write(bytes(number + 1))
+    monkeypatch.setenv("TRIED", str(tmp_path / "tried"))
+    return folder
+
+
+def test_every_end_is_told_and_the_rest_is_ported(models: Path, tmp_path: Path) -> None:
+    done = batch(models, tmp_path / "out", timeout=12)
+    lines = {Path(line["path"]).stem: line for line in logged(tmp_path / "out")}
+    assert {name: (line["fate"], line["attempts"]) for name, line in lines.items()} == {
+        "killed": ("crashed", 2), "killed once": ("unproved", 2), "segfault": ("crashed", 2),
+        "endless": ("timed out", 1), "sound": ("unproved", 1),
+    }  # fmt: skip
+    assert "SIGKILL" in lines["killed"]["error"]["found"] and "SIGSEGV" in lines["segfault"]["error"]["found"]
+    assert "ctypes" in lines["segfault"]["error"]["found"], "the last that the process said"
+    assert all("lstm-parity port" in lines[name]["error"]["way_out"] for name in ("killed", "endless"))
+    tried = (tmp_path / "tried").read_text().split("\n")
+    assert [tried.count(name) for name in ENDS] == [2, 2, 2, 1, 1]
+    assert done.summary.exit_code == 3 and not (tmp_path / "out" / PARTS).exists()
+    for line in lines.values():
+        inside = {file.name for file in (tmp_path / "out" / line["folder"]).iterdir()}
+        assert "report.html" in inside and "half" not in inside
+
+    # What crashed is not tried again; what took too long is, once it may take longer.
+    batch(models, tmp_path / "out", timeout=12)
+    assert (tmp_path / "tried").read_text().split("\n") == tried
+    batch(models, tmp_path / "out", timeout=13)
+    assert (tmp_path / "tried").read_text().split("\n") == [*tried[:-1], "endless", ""]
+
+
+def test_ctrl_c_keeps_what_is_done_and_ends_the_processes(models: Path, tmp_path: Path) -> None:
+    class Impatient(Children):
+        def port(self, task):  # type: ignore[no-untyped-def]
+            if Path(task.path).stem == "sound":
+                signal.raise_signal(signal.SIGTERM)
+            return Children.port(self, task)
+
+    for name in ("killed", "segfault"):
+        (models / f"{name}.h5").unlink()
+    children = Impatient(command=WRONG)
+    done = port_all(
+        [models], tmp_path / "out", Request(proof=False, trusted=True), config=None, timeout=5,
+        workers=local.workers(1, children), command="a test", say=print,
+    )  # fmt: skip
+    assert done.interrupted and done.found == 3
+    assert done.summary.files < 3 and len(logged(tmp_path / "out")) == done.summary.files
+    assert not children._all and done.page.exists() and not (tmp_path / "out" / PARTS).exists()
+    again = batch(models, tmp_path / "out", timeout=2)
+    assert not again.interrupted and again.summary.files == 3
+    paths = [line["path"] for line in logged(tmp_path / "out")]
+    assert len(paths) == len(set(paths)) == 3, "what was done before is not done again"
