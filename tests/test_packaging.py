@@ -33,11 +33,7 @@ def _required() -> set[str]:
     """Every distribution that an installation with all extras brings, here and now."""
     waiting = [
         *PROJECT["dependencies"],
-        *(
-            line
-            for extra in ("torch", "keras", "legacy", "onnx", "test")
-            for line in PROJECT["optional-dependencies"][extra]
-        ),
+        *(line for extra, lines in PROJECT["optional-dependencies"].items() if extra != "all" for line in lines),
     ]
     found: set[str] = set()
     while waiting:
