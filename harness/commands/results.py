@@ -19,8 +19,8 @@ def command(query: str, folder: Path, as_json: bool) -> int:
     """Ask the log of a ported FOLDER (by default the current one) in DuckDB's SQL.
 
     The table `log` has every line of log.jsonl, the view `files` the last one of each path: path, folder, fate,
-    verdict, sha256, config, container, keras_version, parameters, layers, checks, error, seconds, peak_mib, attempts, options,
-    code, environment, finished. A query sees nothing else: no other file, no network.
+    verdict, sha256, config, container, keras_version, parameters, layers, checks, error, seconds, peak_mib, attempts,
+    options, code, environment, finished. A query sees nothing else: no other file, no network.
 
     lstm-parity results "SELECT fate, count(*) FROM files GROUP BY fate" ported"""
     from harness.folder.query import ask
