@@ -132,7 +132,7 @@ def _within(layer: str, expected: list[Expectation], arrays: tuple[Stored, ...])
         except WeightsMismatch as mismatch:
             problem = problem or mismatch
             continue
-        strangers = sum(not _ends(a, name) for e, headers in pairs for name, a in zip(e.names, headers, strict=True))
+        strangers = sum(not _ends(a, e, n) for e, headers in pairs for n, a in enumerate(headers))
         fitting.append((strangers, place, pairs))
     if not fitting:
         assert problem is not None
@@ -156,9 +156,12 @@ def settle(one: Expectation, headers: Sequence[Stored]) -> object:
         ) from None
 
 
-def _ends(stored: Stored, name: str) -> bool:
+def _ends(stored: Stored, one: Expectation, n: int) -> bool:
+    """Whether the array's own name ends in the n-th of the leaf's, and in none that is longer: recurrent_kernel is no
+    kernel."""
     base = re.sub(r"_\d+$", "", _base(stored))
-    return base == name or base.endswith(f"_{name}")
+    ends = [name for name in one.names if base == name or base.endswith(f"_{name}")]
+    return max(ends, key=len, default=None) == one.names[n]
 
 
 def _by_name(slots: Sequence[Slot], arrays: Sequence[Stored]) -> list[dict[tuple[Path, int], Stored]]:
@@ -166,7 +169,7 @@ def _by_name(slots: Sequence[Slot], arrays: Sequence[Stored]) -> list[dict[tuple
     left, chosen = list(arrays), {}
     for one, n in slots:
         direction = next((p for p in one.path if p in ("forward", "backward")), None)
-        fits = [a for a in left if _ends(a, one.names[n]) and (direction is None or f"{direction}_" in a.name)]
+        fits = [a for a in left if _ends(a, one, n) and (direction is None or f"{direction}_" in a.name)]
         if not fits:
             return []
         chosen[one.path, n] = fits[0]

@@ -1,13 +1,16 @@
-"""A small legacy weights file that each attack changes in one place."""
+"""A small legacy weights file that each attack changes in one place; the modules beside this file can be imported."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture

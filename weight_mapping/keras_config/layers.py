@@ -50,6 +50,11 @@ def name_of(value: Mapping[str, Any], position: int) -> str:
     return name
 
 
+def is_keras_own(package: str) -> bool:
+    """Whether a registered name's package is Keras' own."""
+    return package.lower().partition(".")[0] in ("keras", "tf_keras", "builtins", "tensorflow")
+
+
 def read_layer(value: Any, reading: Reading, stored: Stored, path: Path) -> Layer:
     """The layer that a stored object means. A class that Keras does not have becomes `Custom`, refused when built."""
     from weight_mapping.keras_config.models import read_model
@@ -61,7 +66,7 @@ def read_layer(value: Any, reading: Reading, stored: Stored, path: Path) -> Laye
         stored.frozen.add(path)
     # A registered class "package>name" is its author's, unless the package is Keras' own.
     package, _, base = class_name.rpartition(">")
-    if package and not package.lower().startswith(("keras", "tf_keras", "builtins", "tensorflow")):
+    if package and not is_keras_own(package):
         return Custom(class_name=class_name, config=dict(config))
     if base in MODELS:
         return read_model(value, reading, stored, path)
