@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test lint bench wheel smoke clean
+.PHONY: help demo test browser lint bench wheel smoke clean
 
 help:
 	@echo "make demo    set up, then verify the mapping between Keras and PyTorch; ends with a page to open"
@@ -26,7 +26,13 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-test: lint
+# Where the package can be installed it is; elsewhere the tests of the page in a browser are skipped and say so.
+browser:
+	@command -v chromium chromium-browser google-chrome >/dev/null \
+	|| { test "$$(id -u)" = 0 && apt-get install -y -qq chromium >/dev/null 2>&1; } \
+	|| echo "no chromium: the tests of the page in a browser will be skipped"
+
+test: lint browser
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 bench: $(READY)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import descent
+from harness import conventions, descent
 from harness.backends import Arrays, Backend, Subject
 from harness.backends.oracle import OracleSubject
 from harness.bounds import amplification, limits, underflow
@@ -227,7 +227,7 @@ def _steps(
         bounds = granted(expected.step_limits[path], dtype, problem, backend)
         yield agreement(f"one step{where}", backend.name, shown, found, bounds, dtype=dtype)
         if dtype == "float32" and not where:
-            drawn.gates(backend.name, reference, found, batch_of(problem))
+            drawn.step(backend.name, reference, found, batch_of(problem))
 
 
 def _without_dropout(problem: Problem, backend: Backend) -> Iterator[Agreement]:
@@ -258,7 +258,11 @@ def _result(
         seconds=time.perf_counter() - started,
         error_over_time=drawn.over_time,
         error_by_gate=drawn.by_gate,
+        error_by_unit=drawn.by_unit,
         training=drawn.training,
+        conventions=conventions.of(
+            problem.layer, {*problem.arguments, *(("mask",) if case.row.mask != "none" else ())}
+        ),
         notes=_notes(agreements),
     )
 

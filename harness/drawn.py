@@ -17,6 +17,7 @@ class Drawn:
     def __init__(self) -> None:
         self.over_time: dict[str, Curve] = {}
         self.by_gate: dict[str, dict[str, Curve]] = {}
+        self.by_unit: dict[str, dict[str, Curve]] = {}
         self.training: dict[str, Curve] = {}
 
     def outputs(self, backend: str, problem: Problem, reference: Arrays, found: Arrays) -> None:
@@ -24,15 +25,19 @@ class Drawn:
         name = output_names(problem.layer)[0]
         if problem.runner.return_sequences and found[name].shape == reference[name].shape:
             axes = (1, 2) if problem.runner.time_major else (0, 2)
-            self.over_time[backend] = _curve(reference[name], found[name], axes)
+            self.over_time[backend] = _floats(_relative(reference[name], found[name]).max(axes))
 
-    def gates(self, backend: str, reference: Arrays, found: Arrays, batch: int) -> None:
-        """Each gate's error after one step from the oracle's state, for arrays (B T, u); nothing if none shows."""
-        curves = {}
-        for name, array in reference.items():
-            if name.startswith("gate ") and name in found:
-                a, b = (each.reshape(batch, -1, array.shape[-1]) for each in (array, found[name]))
-                curves[name.removeprefix("gate ")] = _curve(a, b, (0, 2))
+    def step(self, backend: str, reference: Arrays, found: Arrays, batch: int) -> None:
+        """Each gate's error after one step from the oracle's state, step by step, and that of gates and states unit by
+        unit, for arrays (B T, u). A backend that shows no gates has its states alone."""
+        errors = {
+            name: _relative(array, found[name]).reshape(batch, -1, array.shape[-1])
+            for name, array in reference.items()
+            if name in found and found[name].shape == array.shape
+        }
+        self.by_unit[backend] = {name: _floats(error.max((0, 1))) for name, error in errors.items()}
+        gates = {name.removeprefix("gate "): error for name, error in errors.items() if name.startswith("gate ")}
+        curves = {letter: _floats(error.max((0, 2))) for letter, error in gates.items()}
         if curves:
             self.by_gate[backend] = curves
 
@@ -41,7 +46,11 @@ def batch_of(problem: Problem) -> int:
     return int(problem.x.shape[1 if problem.runner.time_major else 0])
 
 
-def _curve(reference: Float, found: Float, axes: tuple[int, ...]) -> Curve:
+def _relative(reference: Float, found: Float) -> Float:
+    """The absolute difference in u, 2^-24 of the reference's greatest magnitude."""
     scale = float(np.abs(reference).max()) or 1.0
-    apart = np.abs(np.asarray(found, np.float64) - reference).max(axes)
-    return tuple(float(error) for error in apart / scale / UNIT["float32"])
+    return np.asarray(np.abs(np.asarray(found, np.float64) - reference) / scale / UNIT["float32"])
+
+
+def _floats(errors: Float) -> Curve:
+    return tuple(float(error) for error in errors)

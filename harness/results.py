@@ -61,6 +61,16 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Convention:
+    """What the frameworks write otherwise for the same thing, and how it was mapped."""
+
+    id: str
+    keras: str
+    torch: str
+    mapped: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One configuration, every check of it, and what the page draws."""
 
@@ -78,8 +88,12 @@ class Case:
     """By backend: the greatest float32 error of h at each step, in u."""
     error_by_gate: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
     """By backend, by gate letter: the greatest float32 error of the gate at each step, in u."""
+    error_by_unit: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
+    """By backend, by 'gate i' or state: the greatest float32 error of each unit after one step, in u."""
     training: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """By backend: the loss at each training step."""
+    conventions: tuple[str, ...] = ()
+    """The ids of the conventions that bear on this case."""
     notes: tuple[str, ...] = ()
 
     @property
@@ -147,6 +161,8 @@ class Results:
     """Of a sweep: asked, seed, counts by verdict, backends, failures with their repeat commands."""
     port: Mapping[str, Any] = field(default_factory=dict)
     explanation: Mapping[str, Any] = field(default_factory=dict)
+    conventions: tuple[Convention, ...] = ()
+    """Those that the cases and the layers of a port name."""
     schema: int = SCHEMA
 
     @property
@@ -186,6 +202,7 @@ def from_json(text: str) -> Results:
     data["cases"] = [
         _record(Case, {**c, "agreements": [_record(Agreement, a) for a in c["agreements"]]}) for c in data["cases"]
     ]
+    data["conventions"] = [_record(Convention, c) for c in data.get("conventions", ())]
     data["mutants"] = [_record(Mutant, m) for m in data["mutants"]]
     data["timings"] = [_record(Timing, t) for t in data["timings"]]
     return _record(Results, data)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from harness import bench, environment
+from harness import bench, conventions, environment
 from harness.backends import Arrays, Backend
 from harness.backends.oracle import OracleSubject
 from harness.cases import Case, cases
@@ -58,6 +58,7 @@ def run(
         mutants=tuple(fates),
         timings=timed,
         not_measured=left_out,
+        conventions=conventions.told(id for case in found for id in case.conventions),
     )
 
 

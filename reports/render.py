@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateRunti
 from markupsafe import Markup, escape
 
 from harness.results import Results
-from reports import charts, curves, drawing, matrix, text, timings
+from reports import charts, curves, drawing, heat, matrix, text, timings
 from reports.changes import changes
 from reports.verdict import left_out, tallies, verdict
 
@@ -22,7 +22,7 @@ BUDGET = 1_360_000
 ROW, TABLE, CURVES = range(3)
 _FIRST = 20
 """So many cases get their curves before any other gets its table."""
-_LAYERS = 40
+_LAYERS, _CONVENTIONS = 40, 100
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -30,20 +30,20 @@ def page(results: Results, since: Results | None = None) -> str:
     """The whole page. `since`: an earlier run, whose differences are told first."""
     placed = matrix.layout(results.cases)
     layout = matrix.columns(placed)
-    style = f"{stylesheet()}\n:root{{--checks:{max(1, len(layout))}}}\n"
+    groups = _groups(results, placed)
     document = (
         environment()
         .get_template("page.html")
         .render(
             results=results,
-            style=Markup(style),
-            style_hash=policy_hash(style),
+            style=Markup(_style(len(layout), len(groups))),
+            script=Markup(_source("page.js")),
             verdict=verdict(results),
             tallies=tallies(results),
             worst=matrix.worst(results),
             backends=matrix.backends(results),
             layout=layout,
-            groups=_groups(results, placed),
+            groups=groups,
             margins=charts.margins(results),
             benchmarks=charts.benchmarks(results.timings),
             timings=[(group, rows) for group, rows in timings.tables(results.timings) if any(row.time for row in rows)],
@@ -61,6 +61,7 @@ def _groups(results: Results, placed: Mapping[str, matrix.Column]) -> dict[str, 
     """The cases of each group as finished markup: each has its row, then as many as the budget allows get their table
     and their curves, those first that deserve a look most."""
     anchors, backends = matrix.anchors(results.cases), matrix.backends(results)
+    conventions = {row.id: n for n, row in enumerate(results.conventions[:_CONVENTIONS], 1)}
     template, left = environment().get_template("case.html"), BUDGET
     ordered = matrix.by_need(results.cases)
     finished: dict[int, Markup] = {}
@@ -70,7 +71,14 @@ def _groups(results: Results, placed: Mapping[str, matrix.Column]) -> dict[str, 
             if left <= 0 and detail != ROW:
                 break
             markup = _compact(
-                template.render(case=case, anchor=anchors[id(case)], placed=placed, backends=backends, detail=detail)
+                template.render(
+                    case=case,
+                    anchor=anchors[id(case)],
+                    placed=placed,
+                    backends=backends,
+                    conventions=conventions,
+                    detail=detail,
+                )
             )
             more = _size(markup) - _size(finished.get(id(case), Markup()))
             if detail == ROW or more <= left:
@@ -108,9 +116,22 @@ def policy_hash(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-@cache
+def _style(checks: int, groups: int) -> str:
+    """The style sheet, with a rule for each part that can be shown alone. Where the matrix fits, its head stays."""
+    alone = [f"body:has(#in-{n}:checked) .group:not(.g{n}){{display:none}}" for n in range(1, groups + 1)]
+    fits = f"@media (min-width:{20 + 5 * checks}rem)"
+    stays = ".matrix{overflow:visible}.head{position:sticky;top:2.75rem;z-index:3}"
+    rules = [stylesheet(), f":root{{--checks:{max(1, checks)}}}", *alone, f"{fits}{{{stays}}}"]
+    return "\n".join([*rules, ""])
+
+
 def stylesheet() -> str:
-    return (_TEMPLATES / "page.css").read_text(encoding="utf-8")
+    return _source("page.css")
+
+
+@cache
+def _source(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 
 @cache
@@ -126,6 +147,7 @@ def environment() -> Environment:
     )
     made.filters |= {
         "prose": lambda value: Markup(escape(text.shown(value, text.PROSE))),
+        "policy_hash": policy_hash,
         "figure": text.figure,
         "margin": text.margin,
         "duration": text.duration,
@@ -143,6 +165,7 @@ def environment() -> Environment:
         "reasons": matrix.reasons,
         "shared_reason": matrix.shared_reason,
         "curves": matrix.curves,
+        "heat_maps": heat.maps,
         "panels": curves.panels,
         "spread": curves.spread,
     }

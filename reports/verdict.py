@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.results import CHAOTIC, FAILS, HOLDS, NOT_MEASURED, Agreement, Results
 from reports.matrix import judged, need
@@ -14,11 +14,13 @@ from reports.text import count, shown
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """`kind`: holds, fails, or open where nothing was judged. `sentence`: the headline; `because`: what it rests on."""
+    """`kind`: holds, fails, or open where nothing was judged. `question`: what the run was to find out; `sentence`: its
+    answer, the headline; `because`: what that rests on."""
 
     kind: str
     sentence: str
     because: tuple[str, ...]
+    question: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,10 @@ class Tally:
 
 def verdict(results: Results) -> Verdict:
     """The headline of the page."""
+    return replace(_answer(results), question=_QUESTIONS.get(results.kind, ""))
+
+
+def _answer(results: Results) -> Verdict:
     wrong = _wrong(results)
     if wrong or results.verdict == FAILS:
         return Verdict(
@@ -203,3 +209,9 @@ def _explain(results: Results) -> Verdict:
 
 
 _SENTENCES = {"verify": _verify, "port": _port, "bench": _bench, "explain": _explain}
+_QUESTIONS = {
+    "verify": "The same recurrent layers in Keras and in PyTorch, weights mapped: do they compute the same?",
+    "port": "A saved Keras model, ported: does the port compute what the file says?",
+    "bench": "The same recurrent layers, the same weights: which implementation is how fast?",
+    "explain": "What the numbers of a recurrent layer mean",
+}

@@ -1,14 +1,17 @@
-"""Results made by hand, so that the page is tested without a framework."""
+"""Results made by hand, so that the page is tested without a framework; and a browser to see it in."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.results import CHAOTIC, FAILS, HOLDS, NOT_MEASURED, Agreement, Case, Mutant, Results, Timing
+from harness.results import CHAOTIC, FAILS, HOLDS, NOT_MEASURED, Agreement, Case, Convention, Mutant, Results, Timing
 
 BACKENDS = ("torch nn", "keras 3")
 CHECKS = ("outputs", "gradient kernel", "gradient bias", "one step")
@@ -49,6 +52,8 @@ class Make:
             seconds=0.25,
             error_over_time=dict.fromkeys(BACKENDS, curve),
             error_by_gate={b: {"i": curve, self.text[:9]: curve} for b in BACKENDS},
+            error_by_unit={b: {"h": curve[:4], f"gate {self.text[:9]}": (1.0, 2.0, 0.5, 4.5)} for b in BACKENDS},
+            conventions=("number of biases", self.text),
             training=dict.fromkeys(BACKENDS, (2.0, 1.0, 0.5)),
             notes=(f"note {self.text}",),
         )
@@ -85,6 +90,14 @@ class Make:
                     implementation="nn", task="forward", device="cuda", shape=(1, 2, 3, 4), seconds=(), note=self.text
                 ),
             ),
+            "conventions": (
+                Convention(
+                    id="number of biases",
+                    keras=f"one {self.text}",
+                    torch=f"two {self.text}",
+                    mapped=f"frozen {self.text}",
+                ),
+            ),
             "not_measured": {f"cuda {self.text}": f"no device {self.text}"},
         }
         return Results(**{**fields, **changed})  # type: ignore[arg-type]
@@ -105,3 +118,41 @@ def failing(make: Make) -> Results:
     """Three cases: one holds, one fails, one is chaotic."""
     cases = (make.case(0), make.case(1, error=0.031, verdict=FAILS), make.case(2, error=7.0, verdict=CHAOTIC))
     return replace(make.results(), cases=cases)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, where it is installed."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        pytest.skip("chromium is not installed")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """`opened(html)` is that page in a tab of its own: `asked` are the addresses that it asked for, `said` what went to
+    the console, the policy's refusals among it."""
+    contexts = []
+
+    def opened(html: str, *, scheme: str = "light", scripts: bool = True, width: int = 1280) -> Any:
+        file = tmp_path / f"page{len(contexts)}.html"
+        file.write_text(html, encoding="utf-8")
+        context = browser.new_context(
+            color_scheme=scheme, java_script_enabled=scripts, viewport={"width": width, "height": 900}
+        )
+        contexts.append(context)
+        tab = context.new_page()
+        tab.asked, tab.said = [], []
+        tab.on("request", lambda request: tab.asked.append(request.url))
+        tab.on("console", lambda message: tab.said.append(message.text))
+        tab.goto(file.as_uri())
+        return tab
+
+    yield opened
+    for context in contexts:
+        context.close()

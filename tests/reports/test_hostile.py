@@ -104,7 +104,7 @@ def test_in_a_browser_nothing_of_a_stranger_runs(make_with: Callable[[str], Any]
     assert "<title>lstm-parity: holds</title>" in dumped
     assert "</footer>" in dumped
     assert "onerror=document" in dumped, "it is there, as text"
-    assert not re.search(r"<img|<svg[^>]*onload|<script", dumped)
+    assert not re.search(r"<img|<svg[^>]*onload", dumped) and dumped.count("<script") == 1
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")

@@ -34,19 +34,44 @@ class Parsed(HTMLParser):
         self.text += data
 
 
-def test_the_policy_allows_the_one_style_by_its_hash_and_nothing_else(make: Any) -> None:
+def script(html: str) -> str:
+    """The page's one script."""
+    found = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    assert len(found) == 1
+    return str(found[0])
+
+
+def test_the_policy_allows_the_one_style_and_the_one_script_by_their_hashes_and_nothing_else(make: Any) -> None:
     html = page(make.results())
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
     style = re.findall(r"<style>(.*?)</style>", html, re.DOTALL)
     assert policy and len(style) == 1
-    digest = base64.b64encode(hashlib.sha256(style[0].encode()).digest()).decode()
+    digest, of_script = (
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style[0], script(html))
+    )
     assert policy[1].split("; ") == [
-        "default-src 'none'", f"style-src 'sha256-{digest}'", "img-src data:", "base-uri 'none'", "form-action 'none'"
-    ]  # fmt: skip
+        "default-src 'none'",
+        f"style-src 'sha256-{digest}'",
+        f"script-src 'sha256-{of_script}'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
 
 
-def test_nothing_leaves_the_file_and_nothing_runs_in_it(make: Any) -> None:
-    html = page(make.results())
+def test_without_cases_there_is_no_script_and_none_is_allowed() -> None:
+    html = page(Results(kind="explain", command="", environment={}))
+    assert "script" not in html
+
+
+def test_the_script_is_the_same_whatever_the_results(make: Any, make_with: Callable[[str], Any]) -> None:
+    assert script(page(make.results(7))) == script(page(make_with("</script><script>").results()))
+    asks = ("fetch", "XMLHttpRequest", "eval", "Function", "import", "innerHTML", "outerHTML", "document.write")
+    assert not [word for word in asks if word in script(page(make.results()))]
+
+
+def test_nothing_leaves_the_file_and_nothing_of_the_results_runs_in_it(make: Any) -> None:
+    html = page(make.results()).replace(f"<script>{script(page(make.results()))}</script>", "")
     for tag, attributes in Parsed(html).tags:
         assert tag not in ("script", "iframe", "object", "embed", "form", "base", "img", "image", "foreignobject")
         assert "style" not in attributes, f"the policy would drop the style of {tag}"
