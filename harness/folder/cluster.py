@@ -132,7 +132,7 @@ def workers(address: str, say: Say) -> Iterator[Workers]:
             f"--scheduler needs {missing.name}", way_out="Install it: pip install 'lstm-parity[cluster]'."
         ) from None
     try:
-        client = Client(address, timeout=10, set_as_default=False)
+        client = Client(address, timeout=10)
     except (OSError, ValueError) as error:
         raise PortingError("no scheduler answers", where=address, found=error) from error
     with client:
@@ -156,9 +156,8 @@ def port_there(batch: str, task: Task) -> Done:
 
 
 def stop_there(batch: str) -> None:
-    """On a worker: end the batch's processes."""
-    if batch in _THERE:
-        _THERE.pop(batch).stop()
+    """On a worker: end the batch's processes, those of tasks that come too late among them."""
+    _THERE.setdefault(batch, Children()).stop()
 
 
 def _difference(answer: Any) -> str:
