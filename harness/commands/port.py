@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness import confined
+from harness.commands import summaries
 from harness.results import Results
 from weight_mapping.errors import printable
 
@@ -39,11 +40,12 @@ if TYPE_CHECKING:
     "--timeout", type=click.FloatRange(min=0, min_open=True), default=300.0, show_default=True,
     help="Of a whole folder: seconds after which a file is given up.",
 )  # fmt: skip
+@summaries.options
 @click.option("--json", "as_json", is_flag=True, help="The proof, or what a folder came to, on stdout as JSON.")
 def command(
     paths: tuple[Path, ...], output: Path, config: Path | None, target: str, keras: str | None, layers_only: bool,
     standalone: bool, no_proof: bool, seed: int, trusted: bool, jobs: int | None, scheduler: str | None,
-    timeout: float, as_json: bool,
+    timeout: float, junit: Path | None, markdown: Path | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Port a file: model.safetensors (or model.onnx, model.keras), spec.json, proof.json and report.html, written
     only once the proof is there. Exit code 1 where the port does not reproduce the oracle.
@@ -59,7 +61,7 @@ def command(
     if jobs and scheduler:
         raise click.UsageError("--jobs are this machine's; the workers of --scheduler are there already")
     from harness.folder.find import is_one_model
-    from harness.porting import Request
+    from harness.porting import Request, reproduces
 
     request = Request(
         target=target, keras=int(keras) if keras else None, layers_only=layers_only, standalone=standalone,
@@ -67,19 +69,23 @@ def command(
     )  # fmt: skip
     written = f"lstm-parity {shlex.join(sys.argv[1:])}"
     if len(paths) == 1 and is_one_model(paths[0]) and not jobs and not scheduler:
-        return _file(paths[0], output, config, request, written, as_json)
+        results = _file(paths[0], output, config, request, written, as_json)
+        summaries.write(results, junit, markdown)
+        return int(bool(results.cases) and not reproduces(results))
+    if junit or markdown:
+        raise click.UsageError("--junit and --markdown are of one file; a folder has its index.html and its log")
     return _folder(paths, output, config, request, written, as_json, timeout, jobs, scheduler)
 
 
-def _file(file: Path, output: Path, config: Path | None, request: Request, written: str, as_json: bool) -> int:
-    from harness.porting import port_file, proof, reproduces
+def _file(file: Path, output: Path, config: Path | None, request: Request, written: str, as_json: bool) -> Results:
+    from harness.porting import port_file, proof
 
     results = port_file(file, config, output, request, command=written)
     if as_json:
         click.echo(json.dumps(proof(results), indent=1))
     else:
         _say(results, output, request.model)
-    return int(bool(results.cases) and not reproduces(results))
+    return results
 
 
 def _folder(

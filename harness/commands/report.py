@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
+from harness.commands import summaries
 from harness.results import read_file, write_text
 from weight_mapping.errors import printable
 
 
 @click.command("report")
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.argument("files", nargs=-1, metavar="[OLD.json] RESULTS.json", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     help="The page.  [default: report.html beside RESULTS; with two files none]",
 )
-def command(files: tuple[Path, ...], output: Path | None) -> int:
-    """Render RESULTS.json again; with OLD.json and NEW.json, say what changed.
+@summaries.options
+@click.option("--schema", is_flag=True, help="The JSON Schema of results.json on stdout, and nothing else.")
+def command(
+    files: tuple[Path, ...], output: Path | None, junit: Path | None, markdown: Path | None, schema: bool
+) -> int:
+    """Render RESULTS.json again; with OLD.json before it, say what changed.
 
     Exits with 1 where the results do not hold, or where something got worse."""
+    if schema:
+        from harness import schema as published
+
+        click.echo(json.dumps(published.schema(), indent=1, ensure_ascii=False))
+        return 0
     from reports import render
     from reports.changes import changes
 
-    if len(files) > 2:
+    if not 1 <= len(files) <= 2:
         raise click.UsageError("one results.json to render, or two to compare")
     results = [read_file(path) for path in files]
+    summaries.write(results[-1], junit, markdown)
     if len(results) == 1:
         path = output or files[0].parent / "report.html"
         write_text(path, render.page(results[0]))

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from harness.commands import summaries
 from harness.results import FAILS, HOLDS, NOT_MEASURED, Case, Mutant, Results, to_json, write_text
 from weight_mapping.errors import printable
 
@@ -29,11 +30,13 @@ from weight_mapping.errors import printable
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes of a sweep.  [default: one a core]")
 @click.option("--no-bench", is_flag=True, help="No timing.")
 @click.option("--no-mutants", is_flag=True, help="Plant no wrong ports.")
+@summaries.options
 @click.option("--json", "as_json", is_flag=True, help="The results on stdout; everything else on stderr.")
 @click.option("--list", "listing", is_flag=True, help="The cases and the backends, and nothing else.")
 def command(
     output: Path, patterns: tuple[str, ...], names: tuple[str, ...], seed: int, count: int | None, swept: str | None,
-    jobs: int | None, no_bench: bool, no_mutants: bool, as_json: bool, listing: bool,
+    jobs: int | None, no_bench: bool, no_mutants: bool, junit: Path | None, markdown: Path | None, as_json: bool,
+    listing: bool,
 ) -> int:  # fmt: skip
     """Build the same layers in Keras and PyTorch, map the weights, and hold outputs, states, gradients and training of
     both to a float64 oracle. Exit code 1 where anything fails.
@@ -60,8 +63,9 @@ def command(
         return sweeping.repeat(swept, names or tuple(backends.MODULES))
     if count:
         results = sweeping.run(count, seed, names or tuple(backends.MODULES), output, jobs)
-        return finish(results, output, as_json=as_json)
-    results = _run(chosen, names or tuple(backends.MODULES), seed, mutants=not no_mutants, timings=not no_bench)
+    else:
+        results = _run(chosen, names or tuple(backends.MODULES), seed, mutants=not no_mutants, timings=not no_bench)
+    summaries.write(results, junit, markdown)
     return finish(results, output, as_json=as_json)
 
 
