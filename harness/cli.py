@@ -66,10 +66,12 @@ def main(args: list[str] | None = None) -> None:
         _failed(error, arguments, error.exit_code)
     except OSError as error:
         _failed(error, arguments, 4)
+    except Exception as error:
+        _failed(error, arguments, 3, f"an error of its own, {type(error).__name__}: {error}. --debug shows where.")
 
 
-def _failed(error: Exception, arguments: list[str], code: int) -> None:
+def _failed(error: Exception, arguments: list[str], code: int, told: object = None) -> None:
     if "--debug" in arguments:
         raise error
-    click.echo(f"lstm-parity: {printable(error)}", err=True)
+    click.echo(f"lstm-parity: {printable(told or error, 2000)}", err=True)
     sys.exit(code)

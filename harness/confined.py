@@ -66,7 +66,7 @@ class Limits:
 
     memory: int = 1 << 30
     processor_seconds: int = 10
-    wall_seconds: int = 17
+    wall_seconds: int = 60
 
 
 def load(path: Path, config: Path | None = None, *, layers_only: bool = False, trusted: bool = False) -> Portable:

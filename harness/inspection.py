@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.port import fate, words
 from weight_mapping.addresses import locate, settle
-from weight_mapping.errors import PortingError, Unsupported
+from weight_mapping.errors import DamagedFile, PortingError
 from weight_mapping.exchange import from_archive
 from weight_mapping.expectations import expectations
 from weight_mapping.files import open_archive
@@ -28,9 +28,9 @@ def inspect(file: Path, config: Path | None = None, *, max_bytes: int = 4 << 30)
     }  # fmt: skip
     try:
         return findings | _port_of(archive)
+    except DamagedFile:
+        raise
     except PortingError as refused:
-        if archive.config is not None and not isinstance(refused, Unsupported):
-            raise
         return findings | {"port": f"refused: {refused}"}
 
 

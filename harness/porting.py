@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness import confined, environment, port
+from harness import affordable, confined, environment, port
 from harness.results import HOLDS, Case, Results, to_json, write_text
 from weight_mapping.errors import PortingError, Unsupported, shown
 from weight_mapping.spec import Custom, leaves
@@ -142,7 +142,13 @@ def _needed(what: str, missing: ModuleNotFoundError, extra: str = "torch") -> Po
 
 def _proof(portable: Portable, request: Request, command: str) -> tuple[Case, Mapping[str, str]]:
     """The proof, and what each layer became."""
-    prove = partial(port.prove, portable, seed=request.seed, command=command)
+    if not request.trusted:
+        affordable.check(portable)
+
+    def prove(*outputs: port.Outputs, **options: Any) -> Case:
+        with nullcontext() if request.trusted else affordable.limited(portable):
+            return port.prove(portable, *outputs, seed=request.seed, command=command, **options)
+
     if request.target == "keras":
         from weight_mapping.slopes import slopes
 

@@ -20,7 +20,7 @@ def probe(spec: ModelSpec, seed: int = 0, *, batch: int = BATCH) -> list[Array]:
 
 
 def _drawn(spec: ModelSpec, one: Input, rng: np.random.Generator, batch: int) -> Array:
-    shape = _sizes(one, batch)
+    shape = sizes(one, batch)
     vocabulary, blank = _vocabulary(spec, one.name), _blank(spec, one.name)
     if vocabulary is not None:
         x = rng.integers(1 if vocabulary > 1 else 0, vocabulary, shape).astype(np.float32)
@@ -31,11 +31,12 @@ def _drawn(spec: ModelSpec, one: Input, rng: np.random.Generator, batch: int) ->
     return x
 
 
-def _sizes(one: Input, batch: int) -> tuple[int, ...]:
+def sizes(one: Input, batch: int = BATCH) -> tuple[int, ...]:
+    """The shape of the array that `probe` draws for this input."""
     shape = one.shape or (None, None, None)
     opened = [n for n, size in enumerate(shape) if size is None and n > 0]
-    sizes = [size if size is not None else TIME if n == opened[0] else SIDE for n, size in enumerate(shape) if n > 0]
-    return (shape[0] or batch, *sizes)
+    found = [size if size is not None else TIME if n == opened[0] else SIDE for n, size in enumerate(shape) if n > 0]
+    return (shape[0] or batch, *found)
 
 
 def _consumers(spec: ModelSpec, name: str) -> list[Plain]:

@@ -38,7 +38,7 @@ class Budget:
                 where=where,
                 found=f"{self.spent:,} or more",
                 expected=f"at most {self.limit:,}",
-                way_out="If the file is trusted and really that large, open it with a greater max_bytes.",
+                way_out="If the file is trusted and really that large, open it with a greater max_bytes, or --trusted.",
             )
 
 

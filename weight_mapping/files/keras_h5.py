@@ -106,26 +106,28 @@ def _stored(name: str, path: str, data: Dataset) -> Stored:
 
 def _legacy_layers(tree: Tree, top: str, file: str) -> Layers:
     """The layers in the order of layer_names, each with its arrays in the order of weight_names."""
-    layers: list[tuple[str, tuple[Stored, ...]]] = []
+    layers: dict[str, tuple[Stored, ...]] = {}
     for layer in _texts(tree.groups[top], "layer_names", file):
         group = f"{top}/{layer}".removeprefix("/")
         where = f"{file}:{shown(group)}"
         if group not in tree.groups:
             raise DamagedFile("a layer of layer_names has no group", where=where)
-        arrays: list[Stored] = []
+        if layer in layers:
+            raise DamagedFile("a layer stands twice in layer_names", where=where)
+        arrays: dict[str, Stored] = {}
         for weight in _texts(tree.groups[group], "weight_names", where):
             path = f"{group}/{weight}"
             if path not in tree.datasets:
                 raise DamagedFile("an array of weight_names is missing", where=f"{file}:{shown(path)}")
-            if any(path == other.path for other in arrays):
+            if path in arrays:
                 raise DamagedFile(
                     "two weights were saved under one name, so that one of them is not in the file",
                     where=f"{file}:{shown(path)}",
                     way_out="TensorFlow 2.1 saved stacked cells so: save with a newer version, or as a SavedModel.",
                 )
-            arrays.append(_stored(weight, path, tree.datasets[path]))
-        layers.append((layer, tuple(arrays)))
-    return tuple(layers)
+            arrays[path] = _stored(weight, path, tree.datasets[path])
+        layers[layer] = tuple(arrays.values())
+    return tuple(layers.items())
 
 
 def _normal(path: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from weight_mapping.errors import DamagedFile, PortingError, Unsupported, shown
+from weight_mapping.errors import DamagedFile, PortingError, UnsafeFile, Unsupported, shown
 from weight_mapping.files import checkpoint, hdf5, keras_zip, savedmodel, tfjs, zipped
 from weight_mapping.files.archive import Archive
 from weight_mapping.files.guard import Source, digest, reading, source
@@ -171,8 +171,17 @@ def _json_configuration(model: dict[str, Any], where: str) -> tuple[dict[str, An
 
 
 def _finder(folder: Path) -> Callable[[str], Source]:
-    """The file of a name within this folder."""
-    return lambda name: source(folder / name)
+    """The file of a name within this folder, and not one that a symbolic link leads to elsewhere."""
+
+    def find(name: str) -> Source:
+        path = folder / name
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise UnsafeFile(
+                "a symbolic link leads out of the folder", where=shown(name), way_out="Copy what it leads to instead."
+            )
+        return source(path)
+
+    return find
 
 
 HDF5, KERAS_ZIP, TFJS, SHARDS, CHECKPOINT = "HDF5", "Keras' ZIP", "tfjs", "shards", "checkpoint"

@@ -257,8 +257,8 @@ def _shape(config: Mapping[str, Any]) -> tuple[int | None, ...] | None:
         value = [None, *config["shape"]]
     if value is None:
         return None
-    if not (isinstance(value, list) and all(n is None or isinstance(n, int) for n in value)):
-        raise DamagedFile("an input shape that is no list of whole numbers", found=shown(value))
+    if not (isinstance(value, list) and all(n is None or (isinstance(n, int) and n >= 0) for n in value)):
+        raise DamagedFile("an input shape that is no list of sizes", found=shown(value))
     return tuple(value)
 
 

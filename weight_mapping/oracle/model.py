@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,18 +31,21 @@ States = Mapping[Path, Sequence[ArrayLike]]
 Output = NDArray[Any] | tuple[NDArray[Any], ...]
 
 
-def run(portable: Portable, *inputs: ArrayLike, states: States | None = None) -> Output:
+def run(
+    portable: Portable, *inputs: ArrayLike, states: States | None = None, before: Callable[[Call], None] | None = None
+) -> Output:
     """The model's output, a tuple where it has several. Inputs in the model's order, floats or ids.
 
-    A stateful layer starts from its `states`, by path and in Keras' order, or from zeros."""
-    return run_with_states(portable, *inputs, states=states)[0]
+    A stateful layer starts from its `states`, by path and in Keras' order, or from zeros. `before` is shown each call
+    of a layer, those inside a TimeDistributed too, before it is computed."""
+    return run_with_states(portable, *inputs, states=states, before=before)[0]
 
 
 def run_with_states(
-    portable: Portable, *inputs: ArrayLike, states: States | None = None
+    portable: Portable, *inputs: ArrayLike, states: States | None = None, before: Callable[[Call], None] | None = None
 ) -> tuple[Output, dict[Path, list[Float]]]:
     """`run`, and the states in which its stateful layers end: what the next batch starts from."""
-    walk = _Walk(portable.weights, states or {})
+    walk = _Walk(portable.weights, states or {}, before)
     outputs, _ = graph.run(portable.spec, [_float64(x) for x in inputs], walk, np)
     return outputs[0] if len(outputs) == 1 else tuple(outputs), walk.final
 
@@ -50,11 +53,15 @@ def run_with_states(
 class _Walk:
     """What the graph's walk calls for every layer, with the weights by path and the states before and after."""
 
-    def __init__(self, weights: Mapping[Path, LeafWeights], states: States) -> None:
-        self.weights, self.states = weights, states
+    def __init__(
+        self, weights: Mapping[Path, LeafWeights], states: States, before: Callable[[Call], None] | None
+    ) -> None:
+        self.weights, self.states, self.before = weights, states, before
         self.final: dict[Path, list[Float]] = {}
 
     def __call__(self, call: Call) -> list[Any]:
+        if self.before:
+            self.before(call)
         match call.layer:
             case Recurrent() | Bidirectional():
                 return self._recurrent(call, call.layer)
