@@ -65,6 +65,11 @@ IMPLEMENTATIONS: tuple[Implementation, ...] = (
         name="tf_keras tf.function, hard_sigmoid 1/5", adapter="timing_tensorflow", form="tf_keras function",
         recurrent_activation=hard_sigmoid(1 / 5), usual=False,
     ),
+    Implementation(name="ONNX Runtime", adapter="timing_onnx", form="operator"),
+    Implementation(
+        name="ONNX Runtime, hard_sigmoid 1/5", adapter="timing_onnx", form="operator",
+        recurrent_activation=hard_sigmoid(1 / 5),
+    ),
 )  # fmt: skip
 
 

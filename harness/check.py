@@ -9,8 +9,9 @@ from __future__ import annotations
 import shlex
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -149,45 +150,64 @@ def check(case: Case, backends: Sequence[Backend], *, seed: int = 0) -> CaseResu
     expected = expect(problem, training=case.regime != "square")
     drawn = Drawn()
     for backend in backends:
-        agreements += list(_guarded(backend, _measure(case, problem, expected, backend, drawn)))
+        agreements += list(_in_backend(case, problem, expected, backend, drawn))
     return _result(case, problem, agreements, started, seed, drawn)
 
 
-def _guarded(backend: Backend, measured: Iterator[Agreement]) -> Iterator[Agreement]:
-    try:
-        yield from measured
-    except Unrepresentable as refusal:
-        yield not_measured("outputs float64", backend.name, str(refusal))
-    except Exception as error:  # whatever a framework raises is this backend's failure, and the run goes on
-        yield failed("outputs float64", backend.name, f"{type(error).__name__}: {error}")
-
-
-def _measure(case: Case, problem: Problem, expected: Expected, backend: Backend, drawn: Drawn) -> Iterator[Agreement]:
-    kind = next(cell.kind for _, cell in problem.cells())
+def _in_backend(
+    case: Case, problem: Problem, expected: Expected, backend: Backend, drawn: Drawn
+) -> Iterator[Agreement]:
+    """Every check of one backend, each dtype by itself: what can't be had in one may be had in the other."""
     for dtype in DTYPES:
-        subject = backend.build(problem, dtype)
-        answer = subject.answer()
-        bounds = granted(expected.output_limits, dtype, problem, backend)
-        yield agreement("outputs", backend.name, expected.outputs, answer.outputs, bounds, dtype=dtype)
-        bounds = granted(expected.gradient_limits, dtype, problem, backend)
-        for part, names in _parts(expected.gradients).items():
-            reference = {n: expected.gradients[n] for n in names}
-            found = {n: a for n, a in answer.gradients.items() if _part(n) == part}
-            yield agreement(f"gradient {part}", backend.name, reference, found, bounds, dtype=dtype, kind=kind)
-        yield from _steps(problem, expected, backend, subject, dtype, drawn)
-        if dtype == "float64" and expected.trained:
-            bounds = granted(expected.training_limits, dtype, problem, backend)
-            walked = subject.train(descent.STEPS)
-            drawn.training[backend.name] = tuple(float(loss) for loss in walked["losses"])
-            yield agreement("training", backend.name, expected.trained, walked, bounds, dtype=dtype, kind=kind)
-        if dtype == "float64":
-            yield from _without_dropout(problem, backend)
-        else:
-            drawn.outputs(backend.name, problem, expected.outputs, answer.outputs)
+        measure = partial(_measure, problem, expected, backend, dtype, drawn)
+        yield from _guarded(backend, f"outputs {dtype}", measure)
     if case.row.scalar:
-        yield scalars(problem, expected.outputs, expected.output_limits["float64"], backend, case.row.weights)
+        given = problem, expected.outputs, expected.output_limits["float64"], backend, case.row.weights
+        yield from _guarded(backend, "n scalar LSTMs float64", lambda: [scalars(*given)])
     if problem.dropout and case.regime == "different":
-        yield sampled(problem, backend)
+        yield from _guarded(backend, "dropout statistics float32", lambda: [sampled(problem, backend)])
+
+
+def _guarded(backend: Backend, name: str, measure: Callable[[], Iterable[Agreement]]) -> Iterator[Agreement]:
+    """What is measured; where that ends early, why, under this name."""
+    try:
+        yield from measure()
+    except Unrepresentable as refusal:
+        yield not_measured(name, backend.name, str(refusal))
+    except Exception as error:  # whatever a framework raises is this backend's failure, and the run goes on
+        yield failed(name, backend.name, f"{type(error).__name__}: {error}")
+
+
+def _measure(problem: Problem, expected: Expected, backend: Backend, dtype: str, drawn: Drawn) -> Iterator[Agreement]:
+    kind = next(cell.kind for _, cell in problem.cells())
+    subject = backend.build(problem, dtype)
+    answer = subject.answer()
+    bounds = granted(expected.output_limits, dtype, problem, backend)
+    yield agreement("outputs", backend.name, expected.outputs, answer.outputs, bounds, dtype=dtype)
+    yield from _gradients(problem, expected, backend, answer.gradients, dtype, kind)
+    yield from _steps(problem, expected, backend, subject, dtype, drawn)
+    if dtype == "float64" and expected.trained:
+        bounds = granted(expected.training_limits, dtype, problem, backend)
+        walked = subject.train(descent.STEPS)
+        drawn.training[backend.name] = tuple(float(loss) for loss in walked["losses"])
+        yield agreement("training", backend.name, expected.trained, walked, bounds, dtype=dtype, kind=kind)
+    if dtype == "float64":
+        yield from _without_dropout(problem, backend)
+    else:
+        drawn.outputs(backend.name, problem, expected.outputs, answer.outputs)
+
+
+def _gradients(
+    problem: Problem, expected: Expected, backend: Backend, found: Arrays | None, dtype: str, kind: str
+) -> Iterator[Agreement]:
+    if found is None:
+        yield not_measured(f"gradients {dtype}", backend.name, f"{backend.name} is for inference, without gradients")
+        return
+    bounds = granted(expected.gradient_limits, dtype, problem, backend)
+    for part, names in _parts(expected.gradients).items():
+        reference = {n: expected.gradients[n] for n in names}
+        own = {n: a for n, a in found.items() if _part(n) == part}
+        yield agreement(f"gradient {part}", backend.name, reference, own, bounds, dtype=dtype, kind=kind)
 
 
 def granted(

@@ -19,10 +19,10 @@ Arrays = dict[str, NDArray[Any]]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """A layer's outputs by name ('y', 'h', 'c', …) and the gradients of their product with the problem's cotangents:
-    'gradient x', 'gradient h', 'gradient kernel' …"""
+    'gradient x', 'gradient h', 'gradient kernel' …; None of a backend that only infers."""
 
     outputs: Arrays
-    gradients: Arrays
+    gradients: Arrays | None
 
 
 class Subject(Protocol):
@@ -61,7 +61,7 @@ class Backend(Protocol):
     float32_constants: frozenset[str]
 
     def build(self, problem: Problem, dtype: str) -> Subject:
-        """Raises Unrepresentable where this implementation has no way to state the layer."""
+        """Raises Unrepresentable where this implementation has no way to state the layer, or not in this dtype."""
 
     def fresh(self, problem: Problem) -> Mapping[Path, CellWeights] | None:
         """The weights that the initialisers in the problem's arguments draw, where it has such initialisers."""
@@ -72,6 +72,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "torch module": ("harness.backends.torch", "torch"),
     "keras 3": ("harness.backends.keras", "keras"),
     "tf_keras": ("harness.backends.keras", "tf_keras"),
+    "onnx": ("harness.backends.onnx", "onnxruntime"),
 }
 """The backends by name: the module that holds each, and the distribution that it needs."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +27,20 @@ def session(model: bytes | str, threads: int = 0) -> onnxruntime.InferenceSessio
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
+def feed(ran: onnxruntime.InferenceSession, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The inputs in the types that the model declares."""
+    kinds = {one.name: _TYPES[one.type[7:-1]] for one in (*ran.get_inputs(), *ran.get_overridable_initializers())}
+    return {name: np.asarray(array, kinds[name]) for name, array in inputs.items()}
+
+
 def outputs(portable: Portable, inputs: Sequence[NDArray[Any]], dtype: str) -> list[NDArray[Any]]:
     """The written file's answer; of a stateful model the outputs without the states behind them."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         save(portable, path, dtype=dtype)
         ran = session(str(path))
-    fed = zip(ran.get_inputs(), inputs, strict=True)
-    answer = ran.run(None, {one.name: np.asarray(x, _TYPES[one.type[7:-1]]) for one, x in fed})
+    named = {one.name: x for one, x in zip(ran.get_inputs(), inputs, strict=True)}
+    answer = ran.run(None, feed(ran, named))
     return list(answer[: len(portable.spec.outputs)])
 
 

@@ -29,7 +29,10 @@ def test_every_implementation_gives_the_oracle_s_answer(shape: jobs.Shape) -> No
     names = [row.name for row in bench.IMPLEMENTATIONS]
     timings = bench.run([shape], names, devices=["cpu"], rounds=1)
     assert [(t.task, t.implementation) for t in timings] == [(task, name) for task in TASKS for name in names]
-    assert [t.implementation for t in timings if t.agrees is not True or len(t.seconds) != 1] == []
+    refused = [t for t in timings if t.note.startswith("not measured: ONNX Runtime infers")]
+    assert {(t.task, t.implementation.split(",")[0]) for t in refused} == {(TRAINING, "ONNX Runtime")}
+    done = [t for t in timings if t not in refused]
+    assert [t.implementation for t in done if t.agrees is not True or len(t.seconds) != 1] == []
 
 
 @pytest.mark.parametrize("task", TASKS)

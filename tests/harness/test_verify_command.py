@@ -89,7 +89,8 @@ def test_a_backend_that_raises_fails_and_the_others_go_on() -> None:
     result = check.check(case, [Broken(), right])  # type: ignore[list-item]
     assert result.verdict == FAILS
     assert [a.reason for a in result.agreements if a.backend == "broken"] == [
-        "RuntimeError: no float64 today of Problem"
+        "RuntimeError: no float64 today of Problem",
+        "RuntimeError: no float32 today of Problem",
     ]
     assert {a.verdict for a in result.agreements if a.backend == "torch module"} == {HOLDS}
 
