@@ -1,0 +1,71 @@
+"""ONNX Runtime as a backend of the proof: what it measures, what it says of the rest, and that it can fail."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness import backends
+from harness.backends import timing_onnx
+from harness.cases import cases
+from harness.check import check
+from harness.jobs import FORWARD, TRAINING, make
+from harness.results import FAILS, HOLDS, NOT_MEASURED
+from weight_mapping.activations import hard_sigmoid
+from weight_mapping.errors import Unrepresentable
+from weight_mapping.onnx.activations import NAMED, Named
+
+
+@pytest.fixture
+def runtime() -> backends.Backend:
+    (found,), missing = backends.load(["onnx"])
+    assert not missing
+    return found
+
+
+@pytest.mark.parametrize("pattern", ["lstm/stateful*@different", "bidirectional/concat*@square", "gru*mask*@different"])
+def test_outputs_and_single_steps_hold_and_the_rest_is_said(pattern: str, runtime: backends.Backend) -> None:
+    chosen = cases([pattern])
+    assert chosen
+    for case in chosen:
+        verdicts = {a.check: a.verdict for a in check(case, [runtime]).agreements}
+        assert verdicts.pop("outputs float64") == verdicts.pop("gradients float32") == NOT_MEASURED
+        assert verdicts and set(verdicts.values()) == {HOLDS}
+        assert any(name.startswith("one step") for name in verdicts)
+
+
+def test_the_states_of_a_stateful_layer_are_carried_from_batch_to_batch(runtime: backends.Backend) -> None:
+    from harness.check import problem_of
+
+    problem = problem_of(cases(["lstm/stateful*@different"])[0])
+    found = runtime.build(problem, "float32").answer().outputs
+    assert any("of batch 1" in name for name in found) and any("of a reset layer" in name for name in found)
+    first = next(iter(found))
+    assert np.array_equal(found[first], found[f"{first} of a reset layer"])
+
+
+def test_a_wrong_alpha_turns_the_case_red(runtime: backends.Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    (case,) = [c for c in cases(["lstm/recurrent_activation/hard_sigmoid*"]) if c.id.endswith("1-5@different")]
+    assert check(case, [runtime]).verdict == HOLDS
+    monkeypatch.setitem(NAMED, "hard_sigmoid", Named("HardSigmoid", 1 / 6, 0.5))
+    found = check(case, [runtime])
+    assert found.verdict == FAILS
+    assert {a.check for a in found.agreements if a.verdict == FAILS} >= {"outputs float32", "one step float32"}
+
+
+def test_training_is_not_measured(runtime: backends.Backend) -> None:
+    (case,) = cases(["lstm/recurrent_dropout/alone@different"])
+    assert {a.reason for a in check(case, [runtime]).agreements} == {
+        "ONNX Runtime's recurrent operators compute in float32 alone",
+        "an ONNX model is for inference, without dropout",
+    }
+
+
+def test_the_stopwatch_times_the_operator_with_the_oracle_s_answer() -> None:
+    job = make((2, 11, 5, 3), hard_sigmoid(1 / 5), FORWARD)
+    prepared = timing_onnx.prepare(job, form="operator", device="cpu")
+    prepared.run()
+    assert job.agrees(prepared.answer())
+    with pytest.raises(Unrepresentable, match="takes no training step"):
+        timing_onnx.prepare(make((2, 11, 5, 3), hard_sigmoid(1 / 5), TRAINING), form="operator", device="cpu")
+    assert timing_onnx.missing("operator", "cpu") is None and timing_onnx.missing("operator", "cuda")
