@@ -69,13 +69,16 @@ class Limits:
     wall_seconds: int = 60
 
 
-def load(path: Path, config: Path | None = None, *, layers_only: bool = False, trusted: bool = False) -> Portable:
+def load(
+    path: Path, config: Path | None = None, *, layers_only: bool = False, verify: bool = False, trusted: bool = False
+) -> Portable:
     """`weight_mapping.load`, confined."""
+    options = {"layers_only": layers_only, "verify": verify, "max_bytes": 1 << 62 if trusted else MAX_BYTES}
     if trusted:
         from weight_mapping.loading import load as read
 
-        return read(path, config, layers_only=layers_only, max_bytes=1 << 62)
-    with _answer("load", path, config, {"layers_only": layers_only, "max_bytes": MAX_BYTES}) as (texts, file, start):
+        return read(path, config, **options)
+    with _answer("load", path, config, options) as (texts, file, start):
         from harness.readings import arrays_of, portable_of
 
         return portable_of(texts, arrays_of(file, start))

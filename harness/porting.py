@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -13,6 +12,7 @@ from typing import Any
 
 from harness import affordable, confined, environment, port
 from harness.results import HOLDS, Case, Results, to_json, write_text
+from harness.seal import PROOF, sealed
 from weight_mapping.errors import PortingError, Unsupported, shown
 from weight_mapping.spec import Custom, leaves
 from weight_mapping.weights import Portable
@@ -58,6 +58,8 @@ def port_file(file: Path, config: Path | None, output: Path, request: Request, *
 
     portable = confined.load(file, config, layers_only=request.layers_only, trusted=request.trusted)
     _refuse_custom(portable)
+    if (request.proof or request.standalone) and not request.trusted:
+        affordable.check(portable)
     alone = _standalone(portable) if request.standalone else None
     case, modules = _proof(portable, request, command) if request.proof else (None, {})
     results = _results(portable, case, modules, command)
@@ -69,10 +71,11 @@ def port_file(file: Path, config: Path | None, output: Path, request: Request, *
             _onnx().save(portable, output / request.model)
         else:
             wm.save(portable, output / request.model, keras=request.keras, proof=request.proof)
-        if alone:
-            alone(output)
+        beside = alone(output) if alone else ()
         for name, text in texts.items():
             write_text(output / name, text)
+        written = [request.model, *beside, *texts]
+        write_text(output / PROOF, sealed(proof(results), output, written))
     return results
 
 
@@ -119,7 +122,7 @@ def reproduces(results: Results) -> bool:
     return results.verdict == HOLDS and HOLDS in verdicts
 
 
-def _standalone(portable: Portable) -> Callable[[Path], None]:
+def _standalone(portable: Portable) -> Callable[[Path], tuple[str, ...]]:
     """What writes model.py and its weights, made here: a refusal comes before the folder does."""
     try:
         from weight_mapping.torch.standalone import standalone, write_standalone
@@ -142,8 +145,6 @@ def _needed(what: str, missing: ModuleNotFoundError, extra: str = "torch") -> Po
 
 def _proof(portable: Portable, request: Request, command: str) -> tuple[Case, Mapping[str, str]]:
     """The proof, and what each layer became."""
-    if not request.trusted:
-        affordable.check(portable)
 
     def prove(*outputs: port.Outputs, **options: Any) -> Case:
         with nullcontext() if request.trusted else affordable.limited(portable):
@@ -226,13 +227,12 @@ def proof(results: Results) -> dict[str, Any]:
 
 
 def _texts(results: Results, portable: Portable) -> dict[str, str]:
-    """Every text file of a port, made before the first one is written."""
+    """Every text file of a port but proof.json, made before the first one is written."""
     from reports import render
     from weight_mapping.exchange import to_json as spec_json
 
     return {
         "spec.json": spec_json(portable),
-        "proof.json": json.dumps(proof(results), indent=1),
         "results.json": to_json(results),
         "report.html": render.page(results),
     }

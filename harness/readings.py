@@ -25,8 +25,8 @@ Arrays = dict[str, NDArray[Any]]
 Answer = tuple[dict[str, str], Arrays]
 
 
-def _load(file: Path, config: Path | None, *, layers_only: bool, max_bytes: int) -> Answer:
-    portable = load(file, config, layers_only=layers_only, max_bytes=max_bytes)
+def _load(file: Path, config: Path | None, **options: Any) -> Answer:
+    portable = load(file, config, **options)
     origins = [[list(where), list(names)] for where, names in portable.source.origins.items()]
     told = {**source_data(portable.source), "config": portable.source.config, "origins": origins}
     arrays: Arrays = {}

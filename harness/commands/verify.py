@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections import Counter
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from harness.commands import summaries
 from harness.results import FAILS, HOLDS, NOT_MEASURED, Case, Mutant, Results, to_json, write_text
@@ -18,6 +20,9 @@ from weight_mapping.errors import printable
 
 
 @click.command("verify")
+@click.argument(
+    "folder", required=False, metavar="[DIR]", type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
 @click.option(
     "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=Path("parity-report"),
     show_default=True, help="Folder for results.json and report.html.",
@@ -34,15 +39,19 @@ from weight_mapping.errors import printable
 @click.option("--json", "as_json", is_flag=True, help="The results on stdout; everything else on stderr.")
 @click.option("--list", "listing", is_flag=True, help="The cases and the backends, and nothing else.")
 def command(
-    output: Path, patterns: tuple[str, ...], names: tuple[str, ...], seed: int, count: int | None, swept: str | None,
-    jobs: int | None, no_bench: bool, no_mutants: bool, junit: Path | None, markdown: Path | None, as_json: bool,
-    listing: bool,
+    folder: Path | None, output: Path, patterns: tuple[str, ...], names: tuple[str, ...], seed: int,
+    count: int | None, swept: str | None, jobs: int | None, no_bench: bool, no_mutants: bool, junit: Path | None,
+    markdown: Path | None, as_json: bool, listing: bool,
 ) -> int:  # fmt: skip
     """Build the same layers in Keras and PyTorch, map the weights, and hold outputs, states, gradients and training of
     both to a float64 oracle. Exit code 1 where anything fails.
 
     With --sweep, outputs alone of random layers on random numbers; sweep.jsonl in the output folder keeps what is
-    done, and the same command goes on from there."""
+    done, and the same command goes on from there.
+
+    With DIR, a finished port is held to its proof again instead: every file, every array, the oracle's answer."""
+    if folder:
+        return _recheck(folder, as_json)
     from harness import backends, cases
     from harness.commands import sweeping
 
@@ -67,6 +76,24 @@ def command(
         results = _run(chosen, names or tuple(backends.MODULES), seed, mutants=not no_mutants, timings=not no_bench)
     summaries.write(results, junit, markdown)
     return finish(results, output, as_json=as_json)
+
+
+def _recheck(folder: Path, as_json: bool) -> int:
+    """The port in the folder as it was written; exit code 3 where it is not."""
+    context = click.get_current_context()
+    for name in context.params.keys() - {"folder", "as_json"}:
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise click.UsageError(f"{name.replace('_', ' ')} does not go with DIR, a finished port")
+    from harness.seal import recheck
+
+    found = recheck(folder)
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+    else:
+        answers = "; the oracle answers as it did" if found["oracle"] else ""
+        click.echo(f"as it was written: {found['files']} files and {found['arrays']} arrays{answers}")
+        click.echo(printable(f"the proof of the port: {found['verdict']}"))
+    return 0
 
 
 def _run(chosen: Sequence[Any], names: Sequence[str], seed: int, *, mutants: bool, timings: bool) -> Results:

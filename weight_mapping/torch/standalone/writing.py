@@ -44,11 +44,12 @@ def save_standalone(portable: Portable, folder: str | Path) -> None:
     write_standalone(standalone(portable), folder)
 
 
-def write_standalone(made: Standalone, folder: str | Path) -> None:
-    """The weights first: a model.py that is there has them beside it."""
+def write_standalone(made: Standalone, folder: str | Path) -> tuple[str, ...]:
+    """The weights first: a model.py that is there has them beside it. Returns the names of both files."""
     write_safetensors(Path(folder) / WEIGHTS, made.arrays, {"format": "pt"})
     with replacing(Path(folder) / MODEL) as temporary:
         temporary.write_text(made.text, encoding="utf-8")
+    return WEIGHTS, MODEL
 
 
 def standalone(portable: Portable) -> Standalone:
