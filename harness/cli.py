@@ -16,6 +16,7 @@ COMMANDS = {
     "port": "A Keras file into PyTorch (or back), with its proof.",
     "results": "The log of a whole folder that was ported, asked in SQL.",
     "inspect": "What is in a file, and what a port would do; no framework imported.",
+    "draft": "The configuration that a file of weights leaves out, with what is open marked.",
     "diagnose": "Two files or exports that disagree: which convention differs, and the fix.",
     "explain": "What `units` means, with shapes, parameter counts and a picture.",
     "bench": "Time the implementations against each other.",

@@ -13,6 +13,8 @@ from weight_mapping.expectations import expectations
 from weight_mapping.files import open_archive
 from weight_mapping.files.archive import Archive
 from weight_mapping.loading import understand
+from weight_mapping.open_choices import questions
+from weight_mapping.outline import outline
 from weight_mapping.spec import Custom
 
 
@@ -31,7 +33,25 @@ def inspect(file: Path, config: Path | None = None, *, max_bytes: int = 4 << 30)
     except DamagedFile:
         raise
     except PortingError as refused:
-        return findings | {"port": f"refused: {refused}"}
+        return findings | _outlined(archive) | {"port": f"refused: {refused}"}
+
+
+def _outlined(archive: Archive) -> dict[str, Any]:
+    """Of weights alone: the layers that their names and shapes tell."""
+    if archive.config is not None or archive.container == "safetensors":
+        return {}
+    try:
+        config = outline(archive)
+    except DamagedFile:
+        raise
+    except PortingError as problem:
+        return {"resolved": [f"no draft: {problem}"]}
+    layers = [
+        {"name": layer["config"]["name"], "class": layer["class_name"], "fate": "ported"}
+        for layer in config["config"]["layers"]
+    ]
+    said = f"by names and shapes; {len(list(questions(config)))} choices are open: see lstm-parity draft"
+    return {"layers": layers, "resolved": [said]}
 
 
 def _port_of(archive: Archive) -> dict[str, Any]:

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from weight_mapping.declared import check_fields
 from weight_mapping.errors import DamagedFile, shown
 from weight_mapping.exchange import bound, expected, from_data, source_data, to_data
+from weight_mapping.files import open_archive
 from weight_mapping.files.guard import reading, source
 from weight_mapping.files.safetensors import read_tensors
 from weight_mapping.loading import load
+from weight_mapping.outline import outline
 from weight_mapping.spec import ModelSpec, leaves
 from weight_mapping.weights import CellWeights, Portable, Source
 
@@ -64,6 +66,11 @@ def _inspect(file: Path, config: Path | None, *, max_bytes: int) -> Answer:
     return {"findings": json.dumps(inspect(file, config, max_bytes=max_bytes))}, {}
 
 
+def _draft(file: Path, _config: Path | None, *, max_bytes: int) -> Answer:
+    """The outline of a configuration for a file of weights."""
+    return {"config": json.dumps(outline(open_archive(file, max_bytes=max_bytes)))}, {}
+
+
 def recorded(file: Path) -> Arrays:
     """The arrays of an .npz file."""
     try:
@@ -83,5 +90,6 @@ def arrays_of(file: Path, start: int) -> Arrays:
 READINGS: Mapping[str, Callable[..., Answer]] = {
     "load": _load,
     "inspect": _inspect,
+    "draft": _draft,
     "recording": lambda file, _: ({}, recorded(file)),
 }

@@ -14,6 +14,7 @@ from weight_mapping.files import open_archive
 from weight_mapping.files.archive import Archive
 from weight_mapping.keras_config import Parsed, parse
 from weight_mapping.layers_only import layers_only as only_recurrent
+from weight_mapping.open_choices import refuse_open
 from weight_mapping.spec import Custom, Leaf, with_leaves
 from weight_mapping.spec import Path as LeafPath
 from weight_mapping.weights import LeafWeights, Portable, Source
@@ -67,9 +68,11 @@ def understand(archive: Archive) -> Parsed:
             where=str(archive.path),
             found=archive.container,
             expected="the model's configuration beside them",
-            way_out="Pass config= (the command: --config) with the model's JSON, .keras or .h5 file, or "
-            "layers_only=True (--layers-only) for the recurrent layers that names and shapes tell.",
+            way_out="Pass config= (the command: --config) with the model's JSON, .keras or .h5 file; `lstm-parity "
+            "draft` writes the JSON as far as names and shapes tell it. Or pass layers_only=True (--layers-only) for "
+            "the recurrent layers alone.",
         )
+    refuse_open({**archive.config, "keras_version": archive.keras_version})
     return parse(archive.config, archive.keras_version, archive.backend)
 
 

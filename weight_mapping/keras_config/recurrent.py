@@ -103,13 +103,18 @@ def read_cell(class_name: str, config: Mapping[str, Any], reading: Reading, wher
     return Cell(kind=kind, bias=bias, reset_after=reset_after, dropout_per_gate=kind != "rnn" and per_gate, **shared)  # type: ignore[arg-type]
 
 
+def default_gate(kind: str, era: Era) -> str:
+    """The recurrent_activation that this Keras takes where none is given."""
+    old = era.generation == 1 or (era.generation == 2 and (kind == "conv_lstm" or _before_sigmoid(era)))
+    return "hard_sigmoid" if old else "sigmoid"
+
+
 def _gate_activation(class_name: str, config: Mapping[str, Any], reading: Reading, where: str) -> Activation:
     kind, era = CELL_KINDS[class_name], reading.era
     if class_name.startswith("CuDNN") or kind == "rnn":
         return activation("sigmoid")
     if "recurrent_activation" not in config:
-        old = era.generation == 1 or (era.generation == 2 and (kind == "conv_lstm" or _before_sigmoid(era)))
-        word = "hard_sigmoid" if old else "sigmoid"
+        word = default_gate(kind, era)
         reading.note(f"{where}: recurrent_activation is not written out; {era}'s default is {word}")
         return read_activation(word, reading, f"{where}.recurrent_activation")
     return read_activation(config["recurrent_activation"], reading, f"{where}.recurrent_activation")
