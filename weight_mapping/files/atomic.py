@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,10 +30,22 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
         if os.name == "posix":
             _flush(path.parent, os.O_RDONLY)
-    except OSError as error:
-        raise PortingError("can't be written", where=str(path), found=error.strerror or error) from error
+    except Exception as error:
+        reason = _reason(error)
+        if reason is None:
+            raise
+        raise PortingError("can't be written", where=str(path), found=reason) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _reason(error: Exception) -> str | None:
+    """What the system said, if it was the system. h5py and the safetensors library tell of a full disk by errors of
+    other kinds, with the system's number in their text."""
+    told = re.search(r"(?:errno = |os error )(\d+)", str(error))
+    if told:
+        return os.strerror(int(told[1]))
+    return (error.strerror or str(error)) if isinstance(error, OSError) else None
 
 
 def _flush(path: Path, mode: int) -> None:
