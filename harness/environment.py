@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ def versions() -> dict[str, str]:
     return {name: _version(name) for name in DISTRIBUTIONS}
 
 
+@cache
 def _version(name: str) -> str:
     try:
         return metadata.version(name)

@@ -167,7 +167,7 @@ def lstm(rng: Rng, units: int) -> Portable:
     drawn = {"kernel": (4, units, units // 3), "recurrent": (4, units, units), "bias": (1, 4, units)}
     arrays = {name: rng.normal(0, units**-0.5, shape).astype(np.float32) for name, shape in drawn.items()}
     layer = Recurrent(cells=(Cell(kind="lstm", units=units, input_size=units // 3),), return_sequences=True)
-    spec = chain("model", Input(name="x", shape=(None, units // 3)), {"lstm": layer})
+    spec = chain("model", Input(name="x", shape=(None, None, units // 3)), {"lstm": layer})
     return Portable(spec=spec, weights={("lstm", "0"): CellWeights(kind="lstm", **arrays)})
 
 
