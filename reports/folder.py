@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reports.render import environment, policy_hash, stylesheet
+from reports.render import environment, stylesheet
 
 _FOLDER = re.compile(r"[0-9a-f]{12}-[A-Za-z0-9._-]{1,80}")
 _SCRIPT = Path(__file__).parent / "templates" / "sort.js"
@@ -23,13 +23,11 @@ def index(
 ) -> Iterator[str]:  # fmt: skip
     """The page in pieces. `lines`: one mapping a file, as the log has them. `fates`: objects with name, sign and
     meaning, from best to worst; `counts`: how many files had each."""
-    script = _SCRIPT.read_text(encoding="utf-8")
-    style = stylesheet()
     stream = environment().get_template("folder.html").stream(
         rows=(row(line) for line in lines), fates=fates, counts=counts, held_up=held_up, facts=facts,
         command=command, rank={fate.name: n for n, fate in enumerate(fates)},
         signs={fate.name: fate.sign for fate in fates},
-        style=Markup(style), style_hash=policy_hash(style), script=Markup(script), script_hash=policy_hash(script),
+        style=Markup(stylesheet()), script=Markup(_SCRIPT.read_text(encoding="utf-8")),
     )  # fmt: skip
     stream.enable_buffering(_PIECE)
     yield from stream
