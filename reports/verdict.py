@@ -164,6 +164,9 @@ def _port(results: Results) -> Verdict:
     proof = results.port.get("proof")
     proved = bool(results.cases) or (isinstance(proof, Mapping) and proof.get("verdict") == HOLDS)
     file = shown(results.port.get("file", "the file"), 120)
+    if "fate" in results.port:
+        told = (str(results.port[key]) for key in ("what", "way_out") if key in results.port)
+        return Verdict(kind="open", sentence=f"Not ported: {shown(results.port['fate'], 40)}.", because=tuple(told))
     layers = results.port.get("layers")
     because = (
         [f"{count(len(layers), 'layer')} read from {file}."]

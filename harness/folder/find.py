@@ -38,7 +38,7 @@ def is_one_model(path: Path) -> bool:
 
 
 def find(paths: Sequence[Path], output: Path, say: Callable[[str], None]) -> Iterator[Model]:
-    """Every model under these files, folders and glob patterns, once, in the order of names. A file that is named is
+    """Every model under these files, folders and glob patterns, once, in a fixed order. A file that is named is
     taken whatever it is; in a folder and of a pattern, what is a model by its content or claims it by its name. The
     output folder is left out. `say` is told of each folder that can't be listed; PortingError for a path that is
     not there."""

@@ -30,8 +30,9 @@ def port(task: Task, part: Path) -> Line:
 
 def refused(task: Task, part: Path, fate: Fate, error: Mapping[str, Any]) -> Line:
     """The page and the line of a file that was not ported."""
-    said = {key: value for key, value in error.items() if value}
-    write_refusal(part, {"file": task.name, "sha256": task.sha256, "fate": fate.name, **said}, task.command)
+    said = {key: value for key, value in error.items() if value and key != "layers"}
+    told = {"file": task.name, "sha256": task.sha256, "fate": fate.name, **said, "unsupported": error["layers"]}
+    write_refusal(part, told, task.command)
     return line.of_error(task, fate, error)
 
 
