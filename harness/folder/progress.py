@@ -50,12 +50,11 @@ def _lines(total: int) -> Iterator[Tell]:
     def tell(settled: Settled) -> None:
         nonlocal due
         state.count(settled)
-        if time.monotonic() >= due:
+        if time.monotonic() >= due or state.found.total() == total:
             due = time.monotonic() + EVERY
             print(state.sentence, file=sys.stderr, flush=True)
 
     yield tell
-    print(state.sentence, file=sys.stderr, flush=True)
 
 
 class _State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shlex
@@ -68,8 +69,8 @@ def from_json(text: str | bytes) -> Task:
 
 
 def identity(sha256: str, code: str, options: dict[str, Any]) -> str:
-    """What two results must share to be one: the file, the code and what was asked."""
-    return json.dumps([sha256, code, sorted(options.items())])
+    """A fingerprint of what two results must share to be one: the file, the code and what was asked."""
+    return hashlib.sha256(json.dumps([sha256, code, sorted(options.items())]).encode()).hexdigest()
 
 
 def spelled(text: object, limit: int | None = None) -> str:

@@ -1,0 +1,57 @@
+"""How far a run is: lines with rate and remaining time, a bar on a terminal, colours only where they are wanted."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from harness.folder import fates, line, progress
+from harness.folder.run import Settled
+from weight_mapping.errors import PortingError
+
+
+def settled(fate: fates.Fate = fates.PORTED, *, new: bool = True) -> Settled:
+    return Settled(line.of_unreadable("a.h5", {}, "c", fate, PortingError("no")), new)
+
+
+def test_lines_tell_rate_remaining_time_and_fates(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with progress.progress(200) as tell:
+        for n in range(30):
+            now[0] += 0.5
+            tell(settled(fates.REFUSED if n % 3 == 0 else fates.PORTED, new=n >= 10))
+    told = capsys.readouterr()
+    assert not told.out
+    assert told.err.splitlines() == [
+        "10 of 200 (10 from before), 0.0 files/s: 6 ported, 4 refused",
+        "20 of 200 (10 from before), 1.0 files/s, 3 min 0 s left: 13 ported, 7 refused",
+        "30 of 200 (10 from before), 1.3 files/s, 2 min 8 s left: 20 ported, 10 refused",
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+@pytest.mark.parametrize("no_color", [False, True])
+def test_a_terminal_gets_a_bar(no_color: bool) -> None:
+    import pty
+
+    code = (
+        "from harness.folder import progress, fates, line\n"
+        "from harness.folder.run import Settled\n"
+        "one = Settled(line.of_unreadable('a.h5', {}, 'c', fates.PORTED, ValueError('x')), True)\n"
+        "with progress.progress(3) as tell: [tell(one) for _ in range(3)]\n"
+    )
+    ours, theirs = pty.openpty()
+    environment = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
+    environment |= {"TERM": "xterm", "COLUMNS": "100", **({"NO_COLOR": "1"} if no_color else {})}
+    subprocess.run([sys.executable, "-c", code], stderr=theirs, env=environment, check=True)
+    os.close(theirs)
+    with open(ours, "rb", closefd=True) as terminal:  # noqa: PTH123
+        shown = terminal.read1(1 << 16).decode()
+    assert "3/3" in shown and "files/s" in shown and "3 ported" in shown
+    assert ("\x1b[32m" in shown) is not no_color
