@@ -3,12 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test browser lint bench wheel smoke clean
+.PHONY: help demo test browser lint bench fuzz wheel smoke clean
 
 help:
 	@echo "make demo    set up, then verify the mapping between Keras and PyTorch; ends with a page to open"
 	@echo "make test    set up, then ruff, mypy and every test"
 	@echo "make bench   set up, then time Keras against PyTorch"
+	@echo "make fuzz    set up, then read 20000 damaged files of every kind; FILES and SEED change that"
 	@echo "make smoke   set up, build the wheel and try it in an environment without any framework"
 	@echo "make clean   remove what the targets above made, .venv included"
 
@@ -38,6 +39,9 @@ test: lint browser
 bench: $(READY)
 	$(BIN)/lstm-parity bench
 	$(BIN)/pytest --benchmark-only tests/bench
+
+fuzz: $(READY)
+	$(BIN)/python tests/hostile/fuzz.py --files $(or $(FILES),20000) --seed $(or $(SEED),1)
 
 wheel: $(READY)
 	rm -rf dist

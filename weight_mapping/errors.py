@@ -26,7 +26,7 @@ class PortingError(Exception):
         if expected is not None:
             parts.append(f"expected {expected}")
         text = "; ".join(parts)
-        super().__init__(printable(f"{text}. {way_out}" if way_out else text))
+        super().__init__(printable(f"{text}. {way_out}" if way_out else text, _LONGEST))
 
 
 class Unconfigured(PortingError):
@@ -66,7 +66,7 @@ class WeightsMismatch(DamagedFile):
     """The weights' names or shapes contradict the configuration."""
 
 
-_CUT = 200
+_CUT, _LONGEST = 200, 4000
 
 
 def printable(text: object, limit: int | None = None) -> str:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from weight_mapping.addresses import locate, settle
-from weight_mapping.errors import Unconfigured
+from weight_mapping.errors import Unconfigured, shown
 from weight_mapping.expectations import expectations
 from weight_mapping.files import open_archive
 from weight_mapping.files.archive import Archive
+from weight_mapping.files.guard import reading
 from weight_mapping.keras_config import Parsed, parse
 from weight_mapping.layers_only import layers_only as only_recurrent
 from weight_mapping.open_choices import refuse_open
@@ -32,13 +33,14 @@ def load(
     `verify`: run the proof again that a port's safetensors file carries. Raises PortingError (Unsupported, DamagedFile,
     UnsafeFile, WeightsMismatch) that names the layer, what was found, what was expected and the way out. Nothing of the
     file is executed; layers that only their author has become `Custom`."""
-    archive = open_archive(path, config, keep_optimizer=keep_optimizer, max_bytes=max_bytes)
-    portable = _portable(archive, layers_only, keep_optimizer)
-    if verify:
-        from weight_mapping.proving import prove_again
+    with reading(shown(Path(path).name)):
+        archive = open_archive(path, config, keep_optimizer=keep_optimizer, max_bytes=max_bytes)
+        portable = _portable(archive, layers_only, keep_optimizer)
+        if verify:
+            from weight_mapping.proving import prove_again
 
-        prove_again(archive, portable)
-    return only_recurrent(portable) if layers_only else portable
+            prove_again(archive, portable)
+        return only_recurrent(portable) if layers_only else portable
 
 
 def _portable(archive: Archive, layers_only: bool, keep_optimizer: bool) -> Portable:
