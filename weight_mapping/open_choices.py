@@ -3,6 +3,7 @@ is likely. Whoever knows the model writes the value there; a configuration with 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -37,3 +38,21 @@ def refuse_open(config: Mapping[str, Any]) -> None:
             expected=f"the value in place of each text that begins with {OPEN.strip()}",
             way_out="The weights can't tell them: edit the file, from the code or the paper that made the model.",
         )  # fmt: skip
+
+
+def with_likely(config: Any) -> Any:
+    """The configuration with what is likely in place of every open choice: good for its layers' shapes, not for what
+    they compute."""
+    if isinstance(config, Mapping):
+        return {key: with_likely(value) for key, value in config.items()}
+    if isinstance(config, list):
+        return [with_likely(value) for value in config]
+    if not (isinstance(config, str) and config.startswith(OPEN.rstrip())):
+        return config
+    likely = config.removeprefix(OPEN.rstrip()).lstrip()
+    for words in (likely, likely.partition(",")[0]):
+        try:
+            return json.loads(words)
+        except ValueError:
+            continue
+    return words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -104,7 +105,7 @@ def _keys(class_name: str, told: Mapping[str, Any]) -> dict[str, Any]:
     """Every key of the class: what the arrays tell, and for the rest what its kind takes by default, left open. What
     acts in training alone changes no answer and is not asked."""
     row = CLASSES[class_name]
-    kind, rank = KINDS[row.kind], row.fixed.get("rank", 2)
+    kind, rank = KINDS[row.kind], row.fixed.get("rank", 1)
     written: dict[str, Any] = {}
     for key, option in row.keys.items():
         if key in told:
@@ -126,5 +127,5 @@ def _likely(value: Any, key: str, rank: int) -> str:
     if key == "data_format":
         return "channels_last"
     if isinstance(value, tuple):
-        return str(list(value[:1] * rank if all(isinstance(n, int) for n in value) else value[:rank]))
-    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+        value = list(value[:1] * rank if all(isinstance(n, int) for n in value) else value[:rank])
+    return json.dumps(value) if isinstance(value, list | bool | None | int | float) else str(value)

@@ -2,6 +2,7 @@
 
 from weight_mapping.torch.cells import KerasCell, KerasConvLSTM, KerasGRU, KerasLSTM, KerasRNN
 from weight_mapping.torch.extract import extract
+from weight_mapping.torch.filling import Filled, fill
 from weight_mapping.torch.initialise import init_like_keras_
 from weight_mapping.torch.model import PortedModel, build, layer_name, module_name
 from weight_mapping.torch.reading import gradients, weights
@@ -12,6 +13,7 @@ from weight_mapping.torch.steps import DropoutMasks
 __all__ = [
     "BidirectionalLayer",
     "DropoutMasks",
+    "Filled",
     "KerasCell",
     "KerasConvLSTM",
     "KerasGRU",
@@ -22,6 +24,7 @@ __all__ = [
     "build",
     "build_layer",
     "extract",
+    "fill",
     "gradients",
     "init_like_keras_",
     "layer_name",
