@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import _disable_current_modes
 
-from weight_mapping.spec import GATES, Cell
+from weight_mapping.spec import Cell
 from weight_mapping.torch.kernel.operators import recurrence
 from weight_mapping.torch.kernel.words import Words, cell_of
-from weight_mapping.torch.steps import reordered, scan, stepper
+from weight_mapping.torch.steps import project, reordered, scan, stepper
 
-STEPS, BATCH, UNITS = 4, 7, 37
+STEPS, BATCH, INPUTS, UNITS = 4, 7, 3, 37
 """Sizes that fill no register and no tile, and are work enough for two threads."""
 LARGEST = 2.0**12
 """How many roundings' worth two correct results may part: few steps of few units amplify no more. A wrong gate, row or
@@ -30,14 +30,15 @@ def difference(words: Words, dtype: torch.dtype) -> float:
 
     # Who asks may be tracing a graph; what is asked is about this process.
     with _disable_current_modes(), torch.inference_mode(False), torch.enable_grad(), torch.device("cpu"):
-        rows = len(GATES[cell.kind]) * UNITS
-        products, weight = drawn(STEPS, BATCH, rows), drawn(rows, UNITS, scale=UNITS**-0.5)
-        bias = drawn(rows) if cell.reset_after else None
+        rows = len(cell.gates) * UNITS
+        weight_ih, weight_hh = drawn(rows, INPUTS), drawn(rows, UNITS, scale=UNITS**-0.5)
+        bias_ih, bias_hh = drawn(rows), drawn(rows) if cell.reset_after else None
         h, c = drawn(BATCH, UNITS), drawn(BATCH, UNITS) if cell.kind == "lstm" else None
+        given = drawn(STEPS, BATCH, INPUTS), weight_ih, bias_ih, weight_hh, bias_hh, h, c
         mask = torch.rand(STEPS, BATCH, generator=draw) > 0.3
-        y, c_last, _, _ = recurrence(products, weight, bias, h, c, mask, *words, True)
-        expected = _plain(cell, products, weight, bias, [h] if c is None else [h, c], mask)
-        inputs = [t for t in (products, weight, bias, h, c) if t is not None]
+        y, c_last, _, _ = recurrence(*given, mask, *words, True)
+        expected = _plain(cell, *given, mask)
+        inputs = [t for t in given if t is not None]
         pairs = zip(_results([y, c_last], inputs), _results(expected, inputs), strict=False)
         tiny = torch.finfo(dtype).tiny
         parts = [(a - b).abs().max() / b.abs().max().clamp_min(tiny) for a, b in pairs]
@@ -46,12 +47,14 @@ def difference(words: Words, dtype: torch.dtype) -> float:
 
 
 def _plain(
-    cell: Cell, products: Tensor, weight: Tensor, bias: Tensor | None, states: list[Tensor], mask: Tensor
-) -> list[Tensor]:
+    cell: Cell, x: Tensor, weight_ih: Tensor, bias_ih: Tensor, weight_hh: Tensor, bias_hh: Tensor | None, h: Tensor,
+    c: Tensor | None, mask: Tensor,
+) -> list[Tensor]:  # fmt: skip
     """Every h, and the last c."""
-    weight, bias = reordered(cell.kind, weight), None if bias is None else reordered(cell.kind, bias)
-    products = reordered(cell.kind, products.movedim(-1, 0)).movedim(0, -1)
-    y, last = scan(stepper(cell, weight, bias, None), products, states, mask)
+    products = project(x, reordered(cell.kind, weight_ih), reordered(cell.kind, bias_ih), None)
+    bias = None if bias_hh is None else reordered(cell.kind, bias_hh)
+    step = stepper(cell, reordered(cell.kind, weight_hh), bias, None)
+    y, last = scan(step, products, [h] if c is None else [h, c], mask)
     return [y, *last[1:]]
 
 

@@ -1,39 +1,42 @@
 // GRU, reset after the product: r, z = r(.); n = a(x W + r (h U + b)); h' = n + z (h - n). Stored gates r z n.
 // Saved: the three before activation, and h U + b of the third.
 #pragma once
-#include "run.h"
+#include "input.h"
 
 namespace gru_after {
 constexpr int ORDER[] = {0, 1, 2};
 enum { R_, Z_, N_ };
 
-template <class T> void forward(Run<T>& run, const Panels<T>& panels) {
+template <class T> void forward(Run<T>& run, const Panels<T>& inputs, const Panels<T>& panels) {
     const Problem<T>& p = run.p;
+    Input<T> input(run, inputs);
     const long U = p.units;
     for (long t = 0; t < p.steps; t++) {
         const T* h = run.h_before(t);
+        input.prepare(t);
         run.tiles(panels, [&](Place at) {
             Scratch<T, 3> gates;
             const long size = run.gate_size(panels, at);
+            auto product = [&](long row, int g, long u, long lanes) {
+                V<T> sum = input(t, row, g, u);
+                return p.bias_ih ? sum + load(p.bias_ih + g * U + u, lanes) : sum;
+            };
             run.product(panels, at, h, U, gates);
             run.registers(panels, at, [&](long n, long row, long u, long lanes) {
-                const T* product = p.products + (t * p.batch + row) * 3 * U + u;
                 T* saved = p.saved ? p.saved + (t * p.batch + row) * 4 * U + u : nullptr;
                 for (int g = 0; g < 3; g++) {
                     V<T> sum = load(gates + g * size + n);
-                    if (p.bias) sum += load(p.bias + g * U + u, lanes);
-                    if (g != N_) sum += load(product + g * U, lanes);
+                    if (p.bias_hh) sum += load(p.bias_hh + g * U + u, lanes);
+                    if (g != N_) sum += product(row, g, u, lanes);
                     store(gates + g * size + n, sum);
                     if (saved) store(saved + (g == N_ ? 3 : g) * U, sum, lanes);
                 }
             });
             p.recurrent_activation(gates, 2 * size);
             run.registers(panels, at, [&](long n, long row, long u, long lanes) {
-                const long step_row = t * p.batch + row;
-                V<T> before = load(gates + N_ * size + n) * load(gates + R_ * size + n);
-                before += load(p.products + (step_row * 3 + N_) * U + u, lanes);
+                V<T> before = load(gates + N_ * size + n) * load(gates + R_ * size + n) + product(row, N_, u, lanes);
                 store(gates + N_ * size + n, before);
-                if (p.saved) store(p.saved + (step_row * 4 + N_) * U + u, before, lanes);
+                if (p.saved) store(p.saved + ((t * p.batch + row) * 4 + N_) * U + u, before, lanes);
             });
             p.activation(gates + N_ * size, size);
             run.registers(panels, at, [&](long n, long row, long u, long lanes) {

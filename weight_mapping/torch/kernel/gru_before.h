@@ -1,19 +1,23 @@
 // GRU, reset before the product: r, z = r(.); n = a(x W + (r h) U); h' = n + z (h - n). Stored gates r z n.
 // Saved: the three before activation, and r h.
 #pragma once
-#include "run.h"
+#include "input.h"
 
 namespace gru_before {
 constexpr int ORDER[] = {0, 1};
 enum { R_, Z_, N_ };
 
 // `kept` (B, U) is room for r h where it isn't saved, `z` (B, U) for the update gate.
-template <class T> void forward(Run<T>& run, const Panels<T>& pair, const Panels<T>& last, T* kept, T* z) {
+template <class T>
+void forward(Run<T>& run, const Panels<T>& pair_inputs, const Panels<T>& last_inputs, const Panels<T>& pair, const Panels<T>& last, T* kept, T* z) {
     const Problem<T>& p = run.p;
+    Input<T> input_of_pair(run, pair_inputs), input_of_last(run, last_inputs);
     const long U = p.units, stride = p.saved ? 4 * U : U;
     for (long t = 0; t < p.steps; t++) {
         const T* h = run.h_before(t);
         T* reset = p.saved ? p.saved + (t * p.batch * 4 + 3) * U : kept;
+        input_of_pair.prepare(t);
+        input_of_last.prepare(t);
         run.tiles(pair, [&](Place at) {
             Scratch<T, 2> gates;
             const long size = run.gate_size(pair, at);
@@ -21,7 +25,8 @@ template <class T> void forward(Run<T>& run, const Panels<T>& pair, const Panels
             run.registers(pair, at, [&](long n, long row, long u, long lanes) {
                 const long step_row = t * p.batch + row;
                 for (int g = 0; g < 2; g++) {
-                    V<T> before = load(gates + g * size + n) + load(p.products + (step_row * 3 + g) * U + u, lanes);
+                    V<T> before = load(gates + g * size + n) + input_of_pair(t, row, g, u);
+                    if (p.bias_ih) before += load(p.bias_ih + g * U + u, lanes);
                     store(gates + g * size + n, before);
                     if (p.saved) store(p.saved + (step_row * 4 + g) * U + u, before, lanes);
                 }
@@ -38,7 +43,8 @@ template <class T> void forward(Run<T>& run, const Panels<T>& pair, const Panels
             run.product(last, at, reset, stride, n_);
             run.registers(last, at, [&](long n, long row, long u, long lanes) {
                 const long step_row = t * p.batch + row;
-                V<T> before = load(n_ + n) + load(p.products + (step_row * 3 + N_) * U + u, lanes);
+                V<T> before = load(n_ + n) + input_of_last(t, row, 0, u);
+                if (p.bias_ih) before += load(p.bias_ih + N_ * U + u, lanes);
                 store(n_ + n, before);
                 if (p.saved) store(p.saved + (step_row * 4 + N_) * U + u, before, lanes);
             });

@@ -24,9 +24,10 @@ FLAGS = {
 """By PyTorch's word for what this processor can, which ATEN_CPU_CAPABILITY lowers; without a row, the compiler's own
 default."""
 
+_SIZES = ("steps", "batch", "inputs", "units", "x_step", "x_row")
 _TENSORS = (
-    "products", "weight", "bias", "h", "c", "mask", "y", "c_last", "c_all", "saved", "grad_y", "grad_c", "d_products",
-    "d_recurrent", "d_h", "d_c",
+    "x", "weight_ih", "bias_ih", "weight_hh", "bias_hh", "h", "c", "mask", "y", "c_last", "c_all", "saved", "grad_y",
+    "grad_c", "d_products", "d_recurrent", "d_h", "d_c",
 )  # fmt: skip
 _FUNCTIONS = ("activation", "recurrent_activation", "activation_slope", "recurrent_slope")
 
@@ -35,21 +36,22 @@ class Problem(ctypes.Structure):
     """`Problem` of run.h, field by field."""
 
     _fields_ = (
-        *((name, ctypes.c_long) for name in ("steps", "batch", "units", "threads")),
+        *((name, ctypes.c_long) for name in (*_SIZES, "threads")),
         *((name, ctypes.c_void_p) for name in (*_TENSORS, *_FUNCTIONS)),
     )
 
 
 def call(
-    function: str, activation: Activation, recurrent_activation: Activation, sizes: tuple[int, int, int],
-    tensors: Mapping[str, Tensor | None],
+    function: str, activation: Activation, recurrent_activation: Activation, x: Tensor,
+    tensors: Mapping[str, Tensor],
 ) -> None:  # fmt: skip
-    """Run `function` ('lstm_forward') for (steps, batch, units) on contiguous tensors, named as in run.h."""
-    dtype = DTYPES[next(t.dtype for name, t in tensors.items() if t is not None and name != "mask")]
-    addresses = {name: t.data_ptr() for name, t in tensors.items() if t is not None}
+    """Run `function` ('lstm_forward') on x (T, B, i), its last axis contiguous, and contiguous tensors, named as in
+    run.h."""
+    dtype, units = DTYPES[x.dtype], tensors["h"].shape[-1]
+    addresses = {name: t.data_ptr() for name, t in tensors.items()}
     problem = Problem(
-        *sizes, torch.get_num_threads(), **addresses, activation=address(activation, "value", dtype),
-        recurrent_activation=address(recurrent_activation, "value", dtype),
+        *x.shape, units, *x.stride()[:2], torch.get_num_threads(), x=x.data_ptr(), **addresses,
+        activation=address(activation, "value", dtype), recurrent_activation=address(recurrent_activation, "value", dtype),
         activation_slope=address(activation, "slope", dtype),
         recurrent_slope=address(recurrent_activation, "slope", dtype),
     )  # fmt: skip

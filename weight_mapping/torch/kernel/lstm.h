@@ -1,17 +1,19 @@
 // LSTM: i, f, o = r(.), g = a(.); c' = f c + i g; h' = o a(c'). Stored gates i f g o. Saved: the four before activation.
 #pragma once
-#include "run.h"
+#include "input.h"
 
 namespace lstm {
 constexpr int ORDER[] = {0, 1, 3, 2};  // computed i f o g: one call of the recurrent activation for three gates
 enum { I_, F_, O_, G_ };
 
-template <class T> void forward(Run<T>& run, const Panels<T>& panels) {
+template <class T> void forward(Run<T>& run, const Panels<T>& inputs, const Panels<T>& panels) {
     const Problem<T>& p = run.p;
+    Input<T> input(run, inputs);
     const long U = p.units;
     for (long t = 0; t < p.steps; t++) {
         const T *h = run.h_before(t), *c = run.c_before(t);
         T *y = p.y + t * p.batch * U, *c_new = run.c_after(t);
+        input.prepare(t);
         run.tiles(panels, [&](Place at) {
             Scratch<T, 4> gates;
             Scratch<T, 1> out;
@@ -20,7 +22,8 @@ template <class T> void forward(Run<T>& run, const Panels<T>& panels) {
             run.registers(panels, at, [&](long n, long row, long u, long lanes) {
                 const long place = (t * p.batch + row) * 4 * U + u;
                 for (int g = 0; g < 4; g++) {
-                    V<T> before = load(gates + g * size + n) + load(p.products + place + ORDER[g] * U, lanes);
+                    V<T> before = load(gates + g * size + n) + input(t, row, g, u);
+                    if (p.bias_ih) before += load(p.bias_ih + ORDER[g] * U + u, lanes);
                     store(gates + g * size + n, before);
                     if (p.saved) store(p.saved + place + ORDER[g] * U, before, lanes);
                 }

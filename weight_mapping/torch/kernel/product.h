@@ -57,9 +57,9 @@ template <class T> struct Panels {
     }
 };
 
-// Sums of R rows (k numbers each, `stride` apart) with C columns, to out[c * across + r] registers.
+// Sums of R rows (k numbers each, `stride` apart) with C columns, to out[c * across + r * down] registers.
 template <class T, int R, int C>
-void tile(const T* rows, long stride, long k, const T* panel, T* out, long across) {
+void tile(const T* rows, long stride, long k, const T* panel, T* out, long across, long down) {
     constexpr int W = WIDTH<T>, SPLIT = R * C < 8 ? 2 : 1;  // enough sums on the way to hide an addition's latency
     V<T> sum[SPLIT][R][C] = {};
     long i = 0;
@@ -83,10 +83,10 @@ void tile(const T* rows, long stride, long k, const T* panel, T* out, long acros
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
-        for (int c = 0; c < C; c++) store(out + (c * across + r) * W, SPLIT == 2 ? sum[0][r][c] + sum[SPLIT - 1][r][c] : sum[0][r][c]);
+        for (int c = 0; c < C; c++) store(out + (c * across + r * down) * W, SPLIT == 2 ? sum[0][r][c] + sum[SPLIT - 1][r][c] : sum[0][r][c]);
 }
 
-template <class T> using Tile = void (*)(const T*, long, long, const T*, T*, long);
+template <class T> using Tile = void (*)(const T*, long, long, const T*, T*, long, long);
 
 template <class T, int R> Tile<T> tile_of(long columns) {
     static constexpr Tile<T> found[] = {tile<T, R, 1>, tile<T, R, 2>, tile<T, R, 3>, tile<T, R, 4>};

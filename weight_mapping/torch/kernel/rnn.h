@@ -1,19 +1,22 @@
 // SimpleRNN: h' = a(x W + h U + b). Saved: the sum before activation.
 #pragma once
-#include "run.h"
+#include "input.h"
 
 namespace rnn {
-template <class T> void forward(Run<T>& run, const Panels<T>& panels) {
+template <class T> void forward(Run<T>& run, const Panels<T>& inputs, const Panels<T>& panels) {
     const Problem<T>& p = run.p;
+    Input<T> input(run, inputs);
     const long U = p.units;
     for (long t = 0; t < p.steps; t++) {
         const T* h = run.h_before(t);
+        input.prepare(t);
         run.tiles(panels, [&](Place at) {
             Scratch<T, 1> n_;
             run.product(panels, at, h, U, n_);
             run.registers(panels, at, [&](long n, long row, long u, long lanes) {
                 const long place = (t * p.batch + row) * U + u;
-                V<T> before = load(n_ + n) + load(p.products + place, lanes);
+                V<T> before = load(n_ + n) + input(t, row, 0, u);
+                if (p.bias_ih) before += load(p.bias_ih + u, lanes);
                 store(n_ + n, before);
                 if (p.saved) store(p.saved + place, before, lanes);
             });

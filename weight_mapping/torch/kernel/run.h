@@ -3,11 +3,12 @@
 #include "functions.h"
 #include "product.h"
 
-// Shapes: products, d_products (T, B, G U); weight (G U, U), gates as PyTorch stores them; bias (G U); h, c, c_last,
-// d_h, d_c (B, U); mask (T, B); y, c_all, grad_y (T, B, U); saved (T, B, S, U); d_recurrent (T, B, G U).
+// Shapes: x (T, B, I), its rows contiguous; weight_ih (G U, I), weight_hh (G U, U), gates as PyTorch stores them;
+// bias_ih, bias_hh (G U); h, c, c_last, d_h, d_c (B, U); mask (T, B); y, c_all, grad_y (T, B, U); saved (T, B, S, U);
+// d_products, the gradient of x W + b, and d_recurrent, that of h U + b (T, B, G U).
 template <class T> struct Problem {
-    long steps, batch, units, threads;
-    const T *products, *weight, *bias, *h, *c;
+    long steps, batch, inputs, units, x_step, x_row, threads;  // x_step, x_row: from a step, a sample to the next
+    const T *x, *weight_ih, *bias_ih, *weight_hh, *bias_hh, *h, *c;
     const uint8_t* mask;
     T *y, *c_last, *c_all, *saved;  // c_all and saved only where a backward will follow
     const T *grad_y, *grad_c;
@@ -47,9 +48,14 @@ template <class T> struct Run {
         if (!by_rows()) barrier.wait(me.size);
     }
 
-    Range units_share(const Panels<T>& panels) const {
+    Range own_panels(const Panels<T>& panels) const {
         Range all{0, panels.count};
         return by_rows() ? all : all.share(me.rank, me.size);
+    }
+
+    Range own_rows() const {
+        Range all{0, p.batch};
+        return by_rows() ? all.share(me.rank, me.size) : all;
     }
 
     // The panels that this thread packs; all must be before the first step.
@@ -58,8 +64,7 @@ template <class T> struct Run {
 
     // The tiles of this thread's share, all rows of a group of panels before the next, so that panels are read once.
     template <class Work> void tiles(const Panels<T>& panels, Work work) const {
-        Range own = units_share(panels), rows{0, p.batch};
-        if (by_rows()) rows = rows.share(me.rank, me.size);
+        Range own = own_panels(panels), rows = own_rows();
         long tiles = (rows.end - rows.begin + MAX_ROWS - 1) / MAX_ROWS, group = panels.gates ? GROUP : GROUP / panels.columns;
         for (long first = own.begin; first < own.end; first += group)
             for (long n = 0; n < tiles; n++) {
@@ -73,7 +78,7 @@ template <class T> struct Run {
         Tile<T> tile = tile_of<T>(at.rows, panels.columns);
         long across = panels.gates ? at.count * at.rows : at.rows, next = panels.gates ? at.rows : at.rows * panels.columns;
         for (long n = 0; n < at.count; n++)
-            tile(rows + at.row * stride, stride, panels.k, panels.panel(at.panel + n), scratch + n * next * W, across);
+            tile(rows + at.row * stride, stride, panels.k, panels.panel(at.panel + n), scratch + n * next * W, across, 1);
     }
 
     // Calls work(n, row, unit, lanes) for each register of one gate of a tile; n is its place in scratch.

@@ -18,36 +18,38 @@ template <class T, class Work> void run_together(const Problem<T>* p, long gates
 }
 
 template <class T> void lstm_forward(const Problem<T>* p) {
-    Panels<T> panels(p->units, p->units, 4);
+    Panels<T> inputs(p->inputs, p->units, 4), panels(p->units, p->units, 4);
     run_together(p, 4, [&](Run<T>& run) {
-        panels.pack_rows(p->weight, lstm::ORDER, run.part(panels));
+        inputs.pack_rows(p->weight_ih, lstm::ORDER, run.part(inputs));
+        panels.pack_rows(p->weight_hh, lstm::ORDER, run.part(panels));
         run.packed();
-        lstm::forward(run, panels);
+        lstm::forward(run, inputs, panels);
     });
 }
 
 template <class T> void lstm_backward(const Problem<T>* p) {
     Panels<T> panels(4 * p->units, p->units, 1);
     run_together(p, 4, [&](Run<T>& run) {
-        panels.pack_columns(p->weight, run.part(panels));
+        panels.pack_columns(p->weight_hh, run.part(panels));
         run.packed();
         lstm::backward(run, panels);
     });
 }
 
 template <class T> void gru_after_forward(const Problem<T>* p) {
-    Panels<T> panels(p->units, p->units, 3);
+    Panels<T> inputs(p->inputs, p->units, 3), panels(p->units, p->units, 3);
     run_together(p, 3, [&](Run<T>& run) {
-        panels.pack_rows(p->weight, gru_after::ORDER, run.part(panels));
+        inputs.pack_rows(p->weight_ih, gru_after::ORDER, run.part(inputs));
+        panels.pack_rows(p->weight_hh, gru_after::ORDER, run.part(panels));
         run.packed();
-        gru_after::forward(run, panels);
+        gru_after::forward(run, inputs, panels);
     });
 }
 
 template <class T> void gru_after_backward(const Problem<T>* p) {
     Panels<T> panels(3 * p->units, p->units, 1);
     run_together(p, 3, [&](Run<T>& run) {
-        panels.pack_columns(p->weight, run.part(panels));
+        panels.pack_columns(p->weight_hh, run.part(panels));
         run.packed();
         gru_after::backward(run, panels);
     });
@@ -55,13 +57,15 @@ template <class T> void gru_after_backward(const Problem<T>* p) {
 
 template <class T> void gru_before_forward(const Problem<T>* p) {
     const long U = p->units;
-    Panels<T> pair(U, U, 2), last(U, U, 1);
+    Panels<T> pair_inputs(p->inputs, U, 2), last_inputs(p->inputs, U, 1), pair(U, U, 2), last(U, U, 1);
     Buffer<T> kept(p->batch * U), z(p->batch * U);
     run_together(p, 3, [&](Run<T>& run) {
-        pair.pack_rows(p->weight, gru_before::ORDER, run.part(pair));
-        last.pack_rows(p->weight + 2 * U * U, nullptr, run.part(last));
+        pair_inputs.pack_rows(p->weight_ih, gru_before::ORDER, run.part(pair_inputs));
+        last_inputs.pack_rows(p->weight_ih + 2 * U * p->inputs, nullptr, run.part(last_inputs));
+        pair.pack_rows(p->weight_hh, gru_before::ORDER, run.part(pair));
+        last.pack_rows(p->weight_hh + 2 * U * U, nullptr, run.part(last));
         run.packed();
-        gru_before::forward(run, pair, last, kept.get(), z.get());
+        gru_before::forward(run, pair_inputs, last_inputs, pair, last, kept.get(), z.get());
     });
 }
 
@@ -69,26 +73,27 @@ template <class T> void gru_before_backward(const Problem<T>* p) {
     const long U = p->units;
     Panels<T> pair(2 * U, U, 1), last(U, U, 1);
     run_together(p, 3, [&](Run<T>& run) {
-        pair.pack_columns(p->weight, run.part(pair));
-        last.pack_columns(p->weight + 2 * U * U, run.part(last));
+        pair.pack_columns(p->weight_hh, run.part(pair));
+        last.pack_columns(p->weight_hh + 2 * U * U, run.part(last));
         run.packed();
         gru_before::backward(run, pair, last);
     });
 }
 
 template <class T> void rnn_forward(const Problem<T>* p) {
-    Panels<T> panels(p->units, p->units, 1);
+    Panels<T> inputs(p->inputs, p->units, 1), panels(p->units, p->units, 1);
     run_together(p, 1, [&](Run<T>& run) {
-        panels.pack_rows(p->weight, nullptr, run.part(panels));
+        inputs.pack_rows(p->weight_ih, nullptr, run.part(inputs));
+        panels.pack_rows(p->weight_hh, nullptr, run.part(panels));
         run.packed();
-        rnn::forward(run, panels);
+        rnn::forward(run, inputs, panels);
     });
 }
 
 template <class T> void rnn_backward(const Problem<T>* p) {
     Panels<T> panels(p->units, p->units, 1);
     run_together(p, 1, [&](Run<T>& run) {
-        panels.pack_columns(p->weight, run.part(panels));
+        panels.pack_columns(p->weight_hh, run.part(panels));
         run.packed();
         rnn::backward(run, panels);
     });
