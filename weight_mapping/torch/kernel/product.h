@@ -37,9 +37,13 @@ template <class T> struct Panels {
             for (long c = 0; c < columns; c++) {
                 long first = block(p, c) * W, lanes = units - first < W ? units - first : W;
                 const T* from = matrix + ((gates ? order[c] * units : 0) + first) * k;
-                for (long i = 0; i < k; i++) {
-                    T* to = panel(p) + (i * columns + c) * W;
-                    for (long lane = 0; lane < W; lane++) to[lane] = lane < lanes ? from[lane * k + i] : T(0);
+                for (long i = 0; i < k; i += W) {
+                    const long some = k - i < W ? k - i : W;
+                    V<T> square[W];
+                    for (long lane = 0; lane < W; lane++)
+                        square[lane] = lane < lanes ? load(from + lane * k + i, some) : V<T>{};
+                    transpose<T>(square);
+                    for (long n = 0; n < some; n++) store(panel(p) + ((i + n) * columns + c) * W, square[n]);
                 }
             }
     }

@@ -62,3 +62,33 @@ template <class T> inline void store(T* to, V<T> v, long n) {
     memcpy(to, &v, n * sizeof(T));
 #endif
 }
+
+// The lanes of a and b (which count on from a's) that the indices name.
+template <class T> inline V<T> pick(V<T> a, V<T> b, I<T> indices) {
+#if defined(__clang__)
+    V<T> found;
+    for (int n = 0; n < WIDTH<T>; n++) found[n] = indices[n] < WIDTH<T> ? a[indices[n]] : b[indices[n] - WIDTH<T>];
+    return found;
+#else
+    return __builtin_shuffle(a, b, indices);
+#endif
+}
+
+// A square of numbers, transposed: blocks off the diagonal change places, smaller ones each time.
+template <class T> inline void transpose(V<T> (&square)[WIDTH<T>]) {
+#pragma GCC unroll 4
+    for (int far = WIDTH<T> / 2; far > 0; far /= 2) {
+        I<T> upper{}, lower{};
+        for (int lane = 0; lane < WIDTH<T>; lane++) {
+            upper[lane] = lane & far ? WIDTH<T> + lane - far : lane;
+            lower[lane] = lane & far ? WIDTH<T> + lane : lane + far;
+        }
+#pragma GCC unroll 16
+        for (int row = 0; row < WIDTH<T>; row++) {
+            if (row & far) continue;
+            V<T> a = square[row], b = square[row + far];
+            square[row] = pick<T>(a, b, upper);
+            square[row + far] = pick<T>(a, b, lower);
+        }
+    }
+}
