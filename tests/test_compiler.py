@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,3 +96,17 @@ def test_a_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(os, "getuid", lambda: mine + 1)
     with pytest.raises(CannotCompile, match="others may write"):
         made(tmp_path)
+
+
+@needs_compiler
+def test_processes_at_once_leave_one_whole_library(tmp_path: Path) -> None:
+    script = (
+        "import pathlib; from weight_mapping import compiler;"
+        f"print(compiler.library('answer', {SOURCE!r}, pathlib.Path({str(tmp_path)!r}), ('-O1',), ''))"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    paths = {process.communicate()[0].strip() for process in running}
+    assert [process.returncode for process in running] == [0, 0, 0] and paths == {str(made(tmp_path))}
+    assert ctypes.CDLL(paths.pop()).answer() == 42
+    assert [found.suffix for found in (tmp_path / "cache" / "lstm-parity").iterdir()] == [".so"]
+    assert (tmp_path / "cache" / "lstm-parity").stat().st_mode & 0o777 == 0o700

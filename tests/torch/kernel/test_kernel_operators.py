@@ -13,7 +13,7 @@ import torch
 from portables import CELLS, cell_weights, layer_weights
 
 import weight_mapping.torch as wt
-from weight_mapping.errors import Unsupported
+from weight_mapping.errors import PortingError, Unsupported
 from weight_mapping.spec import Recurrent
 from weight_mapping.torch import kernel
 from weight_mapping.torch.cells import KERAS
@@ -159,3 +159,19 @@ def test_inputs_of_any_layout() -> None:
     assert all(torch.equal(a, b) for a, b in zip(recurrence(*given), expected, strict=True))
     given[0] = given[0].transpose(0, 1).contiguous().transpose(0, 1)  # as batch_first hands it on
     assert all(torch.equal(a, b) for a, b in zip(recurrence(*given), expected, strict=True))
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 5, 6, 7])
+@pytest.mark.parametrize("wrong", ["size", "dtype"])
+def test_what_does_not_fit_is_refused(n: int, wrong: str) -> None:
+    given = list(arguments("lstm", (4, 3, 5), torch.float64))
+    given[n] = given[n][..., :-1] if wrong == "size" else given[n].float()
+    with pytest.raises(PortingError, match="doesn't fit the recurrence"):
+        recurrence(*given)
+
+
+def test_a_recurrent_bias_that_does_not_fit_is_refused() -> None:
+    given = list(arguments("gru_after", (4, 3, 5), torch.float64))
+    given[4] = given[4][:-1]
+    with pytest.raises(PortingError, match="bias_hh doesn't fit"):
+        recurrence(*given)

@@ -51,7 +51,8 @@ def call(
     addresses = {name: t.data_ptr() for name, t in tensors.items()}
     problem = Problem(
         *x.shape, units, *x.stride()[:2], torch.get_num_threads(), x=x.data_ptr(), **addresses,
-        activation=address(activation, "value", dtype), recurrent_activation=address(recurrent_activation, "value", dtype),
+        activation=address(activation, "value", dtype),
+        recurrent_activation=address(recurrent_activation, "value", dtype),
         activation_slope=address(activation, "slope", dtype),
         recurrent_slope=address(recurrent_activation, "slope", dtype),
     )  # fmt: skip

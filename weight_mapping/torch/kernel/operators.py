@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from weight_mapping.errors import Unsupported
+from weight_mapping.errors import PortingError, Unsupported
+from weight_mapping.spec import GATES
 from weight_mapping.torch.kernel import library
 from weight_mapping.torch.kernel.words import understood
 
@@ -29,8 +30,8 @@ def recurrence(
     `save` also what a backward run needs: every c, and `saved` (T, B, S, U); else these are empty."""
     y, c_last, c_all, saved = _outputs(x, h, c, kind, save)
     x = x if x.stride(-1) == 1 else x.contiguous()
-    tensors = _contiguous(
-        weight_ih=weight_ih, bias_ih=bias_ih, weight_hh=weight_hh, bias_hh=bias_hh, h=h, c=c, mask=mask, y=y,
+    tensors = _checked(
+        x, h, kind, weight_ih=weight_ih, bias_ih=bias_ih, weight_hh=weight_hh, bias_hh=bias_hh, c=c, mask=mask, y=y,
         c_last=c_last, c_all=c_all if save and c is not None else None, saved=saved if save else None,
     )  # fmt: skip
     library.call(f"{kind}_forward", understood(activation), understood(recurrent_activation), x, tensors)
@@ -70,9 +71,9 @@ def recurrence_backward(
     d_h.zero_()
     if c is not None:
         d_c.copy_(grad_c) if grad_c is not None else d_c.zero_()
-    tensors = _contiguous(
-        weight_hh=weight_hh, h=h, c=c, mask=mask, y=y, c_all=c_all, saved=saved, grad_y=grad_y, d_products=d_products,
-        d_recurrent=d_recurrent, d_h=d_h, d_c=d_c,
+    tensors = _checked(
+        y, h, kind, weight_hh=weight_hh, c=c, mask=mask, y=y, c_all=c_all, saved=saved, grad_y=grad_y,
+        d_products=d_products, d_recurrent=d_recurrent, d_h=d_h, d_c=d_c,
     )  # fmt: skip
     library.call(f"{kind}_backward", understood(activation), understood(recurrent_activation), y, tensors)
     return d_products, d_recurrent, d_h, d_c
@@ -98,8 +99,30 @@ def _gradients(
     )
 
 
-def _contiguous(**tensors: Tensor | None) -> dict[str, Tensor]:
-    return {name: t.contiguous() for name, t in tensors.items() if t is not None}
+def _checked(x: Tensor, h: Tensor, kind: str, **tensors: Tensor | None) -> dict[str, Tensor]:
+    """Those that are there, contiguous, named as in run.h: compiled code reads as far as it is told to, whatever is
+    there."""
+    (steps, batch, inputs), units = x.shape, h.shape[-1]
+    rows = len(GATES[kind.partition("_")[0]]) * units
+    sequence, state, gates = (steps, batch, units), (batch, units), (steps, batch, rows)
+    shapes = {
+        "weight_ih": (rows, inputs), "bias_ih": (rows,), "weight_hh": (rows, units), "bias_hh": (rows,), "h": state,
+        "c": state, "c_last": state, "d_h": state, "d_c": state, "mask": (steps, batch), "y": sequence,
+        "c_all": sequence, "grad_y": sequence, "saved": (steps, batch, SAVED[kind], units), "d_products": gates,
+        "d_recurrent": gates,
+    }  # fmt: skip
+    found: dict[str, Tensor] = {}
+    for name, t in {"h": h, **tensors}.items():
+        if t is None or t.shape == (0,):
+            continue
+        dtype = torch.bool if name == "mask" else x.dtype
+        if t.shape != shapes[name] or t.dtype != dtype:
+            raise PortingError(
+                f"{name} doesn't fit the recurrence", found=f"{tuple(t.shape)} {t.dtype}",
+                expected=f"{shapes[name]} {dtype}",
+            )  # fmt: skip
+        found[name] = t.contiguous()
+    return found
 
 
 def _remember(ctx: Any, inputs: Any, output: Any) -> None:
