@@ -186,7 +186,7 @@ def _measure(problem: Problem, expected: Expected, backend: Backend, dtype: str,
     yield agreement("outputs", backend.name, expected.outputs, answer.outputs, bounds, dtype=dtype)
     yield from _gradients(problem, expected, backend, answer.gradients, dtype, kind)
     yield from _steps(problem, expected, backend, subject, dtype, drawn)
-    if dtype == "float64" and expected.trained:
+    if dtype == "float64" and expected.trained and answer.gradients is not None:
         bounds = granted(expected.training_limits, dtype, problem, backend)
         walked = subject.train(descent.STEPS)
         drawn.training[backend.name] = tuple(float(loss) for loss in walked["losses"])
@@ -201,7 +201,7 @@ def _gradients(
     problem: Problem, expected: Expected, backend: Backend, found: Arrays | None, dtype: str, kind: str
 ) -> Iterator[Agreement]:
     if found is None:
-        yield not_measured(f"gradients {dtype}", backend.name, f"{backend.name} is for inference, without gradients")
+        yield not_measured(f"gradients {dtype}", backend.name, f"{backend.name} is for inference, not training")
         return
     bounds = granted(expected.gradient_limits, dtype, problem, backend)
     for part, names in _parts(expected.gradients).items():

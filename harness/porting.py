@@ -159,7 +159,7 @@ def _proof(portable: Portable, request: Request, command: str) -> tuple[Case, Ma
         return prove(_read_again(request.keras), backend="the file read again", dtypes=dtypes), {}
     if request.target == "onnx":
         ported_onnx = _backend("ported_onnx", "onnx")
-        case = prove(ported_onnx.outputs, backend="ONNX Runtime", dtypes=ported_onnx.DTYPES)
+        case = prove(ported_onnx.outputs, backend="ONNX Runtime", dtypes=ported_onnx.dtypes(portable))
         return case, ported_onnx.destinations(portable)
     ported = _backend("ported", "torch")
     beside = []

@@ -1,4 +1,4 @@
-"""ONNX Runtime: a layer as an ONNX model. It infers only, and its recurrent operators compute in float32 alone."""
+"""ONNX Runtime: a layer as an ONNX model. It infers only, and has its recurrent operators in float32 alone."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+import numpy as np
 from numpy.typing import NDArray
 
 from harness.backends import Answer, Arrays, output_names
-from harness.backends.ported_onnx import DTYPES, feed, session
+from harness.backends.ported_onnx import feed, lacking, session
 from harness.problems import Layer, Problem
 from weight_mapping.errors import Unrepresentable
 from weight_mapping.onnx import to_onnx
@@ -28,13 +29,11 @@ class OnnxBackend:
     float32_constants: frozenset[str] = frozenset()
 
     def build(self, problem: Problem, dtype: str) -> OnnxSubject:
-        if dtype not in DTYPES:
-            raise Unrepresentable(f"ONNX Runtime's recurrent operators compute in {', '.join(DTYPES)} alone")
         if problem.dropout:
             raise Unrepresentable("an ONNX model is for inference, without dropout")
         inputs = {"x": problem.x, **{f"state{n}": state for n, state in enumerate(problem.initial_state)}}
-        masks = {} if problem.mask is None else {"mask": problem.mask}
-        return OnnxSubject(problem, self, _session(problem.layer, problem.weights, inputs, masks), {**inputs, **masks})
+        inputs |= {} if problem.mask is None else {"mask": problem.mask}
+        return OnnxSubject(problem, self, _session(problem.layer, problem.weights, inputs, dtype), inputs, dtype)
 
     def fresh(self, problem: Problem) -> None:
         """ONNX has no initialisers."""
@@ -46,6 +45,7 @@ class OnnxSubject:
     backend: OnnxBackend
     session: Any
     inputs: Arrays
+    dtype: str
     dropout_over_time: bool = False
 
     def outputs(self) -> Arrays:
@@ -55,7 +55,7 @@ class OnnxSubject:
         y = self._run(self.inputs)
         found = dict(zip(names, y, strict=False))
         for n, x in enumerate(self.problem.xs[1:] if states else (), 1):
-            y = self._run({"x": x, **dict(zip(states, y[len(names) :], strict=True))})
+            y = self._run({**self.inputs, "x": x, **dict(zip(states, y[len(names) :], strict=True))})
             found |= {f"{name} of batch {n}": one for name, one in zip(names, y, strict=False)}
         if states:
             again = zip(names, self._run(self.inputs), strict=False)
@@ -64,17 +64,18 @@ class OnnxSubject:
 
     def renumbered(self, problem: Problem) -> OnnxSubject:
         """The weights are part of the model: it is made again."""
-        return self.backend.build(problem, DTYPES[0])
+        return self.backend.build(problem, self.dtype)
 
     def answer(self) -> Answer:
         return Answer(outputs=self.outputs(), gradients=None)
 
     def step(self, path: Path, x: NDArray[Any], states: Sequence[NDArray[Any]]) -> Arrays:
-        """An operator shows no gates: the states after one step."""
+        """An operator shows no gates: the states after one step, which a mask lets through where the layer has one."""
         cell = dict(self.problem.cells())[path]
         inputs = {"x": x[:, None], **{f"state{n}": state for n, state in enumerate(states)}}
+        inputs |= {} if self.problem.mask is None else {"mask": np.ones((len(x), 1), bool)}
         layer = Recurrent(cells=(cell,), return_state=True)
-        one = _session(layer, {("0",): self.problem.weights[path]}, inputs, {})
+        one = _session(layer, {("0",): self.problem.weights[path]}, inputs, self.dtype)
         _, *new = one.run(None, feed(one, inputs))
         return dict(zip(cell.states, new, strict=True))
 
@@ -89,17 +90,19 @@ class OnnxSubject:
         return found
 
 
-def _session(layer: Layer, weights: Mapping[Path, CellWeights], inputs: Arrays, masks: Arrays) -> Any:
+def _session(layer: Layer, weights: Mapping[Path, CellWeights], inputs: Arrays, dtype: str) -> Any:
     """The layer alone as a model: x, its initial states and its mask are inputs of these shapes."""
-    node = Node(
-        name="layer", layer="layer", inputs=(Ref("x"),), mask=Ref("mask") if masks else None,
-        initial_state=tuple(Ref(name) for name in inputs if name != "x"),
-    )  # fmt: skip
+    states = tuple(Ref(name) for name in inputs if name.startswith("state"))
+    mask = Ref("mask") if "mask" in inputs else None
+    kinds = {"mask": "bool"}
     spec = ModelSpec(
-        name="layer", layers={"layer": layer}, nodes=(node,),
-        inputs=tuple(Input(name=n, shape=a.shape, dtype="bool" if n in masks else "float32")
-                     for n, a in {**inputs, **masks}.items()),
+        name="layer", layers={"layer": layer},
+        nodes=(Node(name="layer", layer="layer", inputs=(Ref("x"),), mask=mask, initial_state=states),),
+        inputs=tuple(Input(name=n, shape=a.shape, dtype=kinds.get(n, dtype)) for n, a in inputs.items()),
         outputs=tuple(Ref("layer", n) for n in range(output_count(layer))),
     )  # fmt: skip
-    portable = Portable(spec=spec, weights={("layer", *path): found for path, found in weights.items()})
-    return session(to_onnx(portable).SerializeToString(), threads=1)
+    weights = {("layer", *path): found for path, found in weights.items()}
+    model = to_onnx(Portable(spec=spec, weights=weights), dtype=dtype)
+    if dtype == "float64" and (why := lacking(model)):
+        raise Unrepresentable(why)
+    return session(model.SerializeToString(), threads=1)

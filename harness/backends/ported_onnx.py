@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 from numpy.typing import NDArray
+from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
 
 from weight_mapping.onnx import save, to_onnx
 from weight_mapping.weights import Portable
 
-DTYPES = ("float32",)
-"""ONNX Runtime's LSTM, GRU and RNN compute in float32 alone."""
 _TYPES = {"float": np.float32, "double": np.float64, "int32": np.int32, "int64": np.int64, "bool": np.bool_}
 
 
@@ -25,6 +25,24 @@ def session(model: bytes | str, threads: int = 0) -> onnxruntime.InferenceSessio
     options.intra_op_num_threads = threads
     options.log_severity_level = 4  # what fails is raised
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def lacking(model: onnx.ModelProto) -> str | None:
+    """Why the runtime can't compute a model of float64, or None. Its recurrent operators say so when they are run; what
+    else it lacks, when the model is loaded."""
+    recurrent = sorted({node.op_type for node in model.graph.node} & {"LSTM", "GRU", "RNN"})
+    if recurrent:
+        return f"ONNX Runtime's {', '.join(recurrent)} computes in float32 alone"
+    try:
+        session(model.SerializeToString())
+    except NoKernel as found:
+        return f"ONNX Runtime has no such operator in float64: {str(found).rpartition('implementation for ')[2]}"
+    return None
+
+
+def dtypes(portable: Portable) -> tuple[str, ...]:
+    """The precisions in which the runtime can prove a port."""
+    return ("float32",) if lacking(to_onnx(portable, dtype="float64")) else ("float64", "float32")
 
 
 def feed(ran: onnxruntime.InferenceSession, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

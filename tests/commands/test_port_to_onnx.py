@@ -39,6 +39,13 @@ def test_a_port_is_written_with_its_proof(tmp_path: Path, capsys: pytest.Capture
         assert np.abs(y - recorded["y0"]).max() < 1e-5
 
 
+def test_a_masked_model_is_proven_in_float64_too(tmp_path: Path) -> None:
+    """It is a loop, which the runtime has in both; its LSTM it has in float32 alone."""
+    assert run(tmp_path, file=FILE.with_name("k2.2.4_tensorflow_mask.h5")) == 0
+    checks = json.loads((tmp_path / "proof.json").read_text())["checks"]
+    assert [check["check"] for check in checks] == ["outputs float64", "outputs float32"]
+
+
 def _fresh(lines: str) -> subprocess.CompletedProcess[str]:
     script = f"import sys\n{lines}\nprint('LOADED', *{{name.split('.')[0] for name in sys.modules}})"
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
