@@ -32,6 +32,7 @@ class Forks:
         """The exit code of a reading of `request` in the empty `folder`, its answer in the file `output`; None where it
         did not end in so many seconds."""
         if self.process is None or self.process.poll() is not None:
+            self.end()
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                 env=dict(self.environment),
@@ -51,6 +52,7 @@ class Forks:
                     pipe.close()  # type: ignore[union-attr]
             self.process.kill()
             self.process.wait()
+            self.process = None
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harness.folder.fates import Fate
-from harness.folder.task import Task, folder_name, identity, spelled
+from harness.folder.task import Task, identity, spelled
 from harness.folder.version import environment
 from harness.results import NOT_MEASURED, Results
 from weight_mapping.errors import PortingError, Unsupported
@@ -21,7 +21,7 @@ _LONGEST = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """`path` as the file was named, spelled harmlessly; `folder` is its own within the output.
+    """`path` as the file was named, spelled harmlessly; `folder` is its own within the output, or ''.
 
     fate         a name of `harness.folder.fates`; `verdict` that of the proof
     sha256       of the file, or over the files that it is made of; None where it could not be read
@@ -90,12 +90,9 @@ def of_error(task: Task, fate: Fate, error: Mapping[str, Any]) -> Line:
 
 
 def of_unreadable(path: str, options: Mapping[str, Any], code: str, fate: Fate, error: Exception) -> Line:
-    """The line of a file whose bytes can't be had at all."""
-    from hashlib import sha256
-
-    name = sha256(path.encode("utf-8", "surrogateescape")).hexdigest()
+    """The line of a file whose bytes can't be had at all: it has no folder."""
     return Line(
-        path=spelled(path), folder=folder_name(name, path), fate=fate.name, sha256=None, error=described(error),
+        path=spelled(path), folder="", fate=fate.name, sha256=None, error=described(error),
         options=dict(options), code=code, environment=environment(), finished=_now(),
     )  # fmt: skip
 

@@ -44,7 +44,8 @@ class Task:
     @property
     def folder(self) -> str:
         """The name of its folder within the output: never a name out of the file."""
-        return folder_name(self.sha256, self.path)
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(self.path).stem)[:60].strip("._")
+        return f"{self.sha256[:12]}-{stem or 'model'}"
 
     @property
     def identity(self) -> str:
@@ -76,8 +77,3 @@ def identity(sha256: str, code: str, options: dict[str, Any]) -> str:
 def spelled(text: object, limit: int | None = None) -> str:
     """Any text as one harmless line."""
     return printable(text, limit).replace("\n", "\\x0a")
-
-
-def folder_name(sha256: str, path: str) -> str:
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(path).stem)[:60].strip("._")
-    return f"{sha256[:12]}-{stem or 'model'}"

@@ -100,6 +100,9 @@ def test_a_configuration_beside_weights_counts_only_where_it_fits(tmp_path: Path
     fitting = work.port(task(tmp_path), tmp_path / "part")
     assert fitting.fate == "unproved" and fitting.config and fitting.config.endswith("architecture.json")
     assert fitting.sha256 != Found(path=tmp_path / "weights.h5").sha256(), "the configuration is a part of it"
+    (tmp_path / "architecture.json").rename(elsewhere := tmp_path.with_name(f"{tmp_path.name}.json"))
+    named = work.port(task(tmp_path, config=elsewhere), tmp_path / "named")
+    assert named.fate == "unproved" and named.config == str(elsewhere)
     configured(tmp_path, 1)
     other = work.port(task(tmp_path), tmp_path / "other")
     assert other.fate == "refused" and other.config is None and other.error
@@ -116,7 +119,7 @@ def test_a_file_that_can_t_be_read_has_a_line_and_no_task(tmp_path: Path) -> Non
     gone = Model(found=Found(path=tmp_path / "gone.h5"))
     (line,) = plan([gone], tmp_path / "out", Request(), config=None, timeout=9)
     assert isinstance(line, Line) and line.sha256 is None and line.fate == "refused" and line.error
-    assert "no such file" in line.error["what"]
+    assert "no such file" in line.error["what"] and line.folder == ""
 
 
 def test_patterns_files_and_folders_name_each_model_once(lstm: Path) -> None:
