@@ -3,11 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test browser lint bench fuzz wheel smoke clean
+.PHONY: help demo test browser lint docs bench fuzz wheel smoke clean
 
 help:
 	@echo "make demo    set up, then verify the mapping between Keras and PyTorch; ends with a page to open"
-	@echo "make test    set up, then ruff, mypy and every test"
+	@echo "make test    set up, then ruff, mypy, the documentation and every test"
+	@echo "make docs    set up, then the documentation as pages: build/docs/index.html"
 	@echo "make bench   set up, then time Keras against PyTorch"
 	@echo "make fuzz    set up, then read 20000 damaged files of every kind; FILES and SEED change that"
 	@echo "make smoke   set up, build the wheel and try it in an environment without any framework"
@@ -17,7 +18,7 @@ help:
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 …")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,test]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,test,docs]'
 	@touch $@
 
 demo: $(READY)
@@ -33,7 +34,11 @@ browser:
 	|| { test "$$(id -u)" = 0 && apt-get install -y -qq chromium >/dev/null 2>&1; } \
 	|| echo "no chromium: the tests of the page in a browser will be skipped"
 
-test: lint browser
+docs: $(READY)
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
+
+# The examples in the pages run with the tests.
+test: lint browser docs
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 bench: $(READY)

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 import weight_mapping
 from harness.commands import doctor
@@ -31,23 +32,16 @@ def _pins() -> dict[str, str]:
 
 def _required() -> set[str]:
     """Every distribution that an installation with all extras brings, here and now."""
-    waiting = [
-        *PROJECT["dependencies"],
-        *(line for extra, lines in PROJECT["optional-dependencies"].items() if extra != "all" for line in lines),
-    ]
+    extras = PROJECT["optional-dependencies"]
+    waiting = [*PROJECT["dependencies"], *(line for name, lines in extras.items() if name != "all" for line in lines)]
     found: set[str] = set()
     while waiting:
-        line = waiting.pop()
-        match = re.match(r"[\w.-]+", line)
-        assert match, line
-        name = _canonical(match.group())
-        if name in found or "extra ==" in line:
+        requirement = Requirement(waiting.pop())
+        name = _canonical(requirement.name)
+        if name in found or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
             continue
-        try:
-            waiting += metadata.requires(name) or []
-        except metadata.PackageNotFoundError:
-            continue  # its marker is not of this machine
         found.add(name)
+        waiting += metadata.requires(name) or []
     return found
 
 
