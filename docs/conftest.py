@@ -1,9 +1,8 @@
-"""The examples of the pages run as doctests: from the repository's root, and leave no folder and no setting behind."""
+"""The examples of the pages run as doctests, from the repository's root; `folder` is theirs to write into."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ for _name, _value in {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"
 
 
 @pytest.fixture(autouse=True)
-def _at_the_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, doctest_namespace: dict[str, object]) -> Iterator[None]:
+def _place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, doctest_namespace: dict[str, object]) -> None:
     monkeypatch.chdir(Path(__file__).resolve().parents[1])
     doctest_namespace["folder"] = tmp_path
-    yield
