@@ -11,6 +11,7 @@ import click
 from weight_mapping import __version__
 from weight_mapping.errors import PortingError, printable
 
+NAME = "lstm-parity"
 COMMANDS = {
     "verify": "The main job: fresh pairs, mapped, compared, timed; results.json and report.html.",
     "port": "A Keras file into PyTorch (or back), with its proof.",
@@ -44,19 +45,28 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="lstm-parity")
+@click.version_option(__version__, prog_name=NAME)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cli(debug: bool) -> None:
     """Keras recurrent models into PyTorch and back, with proof.
 
-    Exit codes: 0 ok, 1 mismatch, 2 unsupported, 3 unsafe or damaged input, 4 usage."""
+    \b
+    lstm-parity inspect model.h5
+    lstm-parity port model.h5 -o ported
+
+    Completion of commands and options in bash (zsh and fish likewise), a line for the shell's start-up file:
+
+    \b
+    eval "$(_LSTM_PARITY_COMPLETE=bash_source lstm-parity)"
+
+    Exit codes: 0 ok, 1 mismatch, 2 unsupported, 3 unsafe or damaged input, 4 usage, 130 interrupted."""
 
 
 def main(args: list[str] | None = None) -> None:
     """Run the command and exit with its code; a PortingError is one line on stderr, no traceback without --debug."""
     arguments = sys.argv[1:] if args is None else args
     try:
-        code: Any = cli.main(arguments, standalone_mode=False)
+        code: Any = cli.main(arguments, prog_name=NAME, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Abort:
         sys.exit(130)

@@ -105,3 +105,13 @@ def test_doctor_without_a_compiler_says_so(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CXX", raising=False)
     assert doctor.compiler() is None
+
+
+def test_doctor_says_what_brings_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = doctor._version
+    monkeypatch.setattr(doctor, "_version", lambda name: None if name in ("torch", "numpy") else real(name))
+    monkeypatch.setattr(doctor, "compiler", lambda: None)
+    found = doctor.missing()
+    assert found["torch"] == "pip install 'lstm-parity[torch]'"
+    assert found["numpy"] == "pip install 'lstm-parity'"
+    assert found.keys() == {"torch", "numpy", "a C++ compiler"}

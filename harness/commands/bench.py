@@ -49,7 +49,12 @@ def command(
 ) -> int:  # fmt: skip
     """Time Keras and PyTorch against each other: same weights, same inputs, interleaved in one process.
 
-    Ratios come from rounds side by side; 'not significant' is said where the interval of the median holds 1."""
+    Ratios come from rounds side by side; 'not significant' is said where the interval of the median holds 1.
+
+    \b
+    lstm-parity bench --shape 32,100,128,128 --task forward
+    lstm-parity bench -o today --compare results.json
+    """
     from harness import bench, environment
     from harness.jobs import TASKS
 

@@ -24,7 +24,12 @@ def command(reference: Path, suspect: Path, config: Path | None, trusted: bool, 
     """Say how B, a port of A, differs from it: which convention was mistaken, in which layer, and how to mend it.
 
     A is a model's file. B is another, or an .npz of what a port answered: x (or x0, x1 …) and y (or y0, y1 …).
-    Exit code 1 where they differ."""
+    Exit code 1 where they differ.
+
+    \b
+    lstm-parity diagnose model.h5 suspect.safetensors
+    lstm-parity diagnose model.h5 answers.npz
+    """
     from harness import diagnose_models
 
     a = confined.load(reference, config, trusted=trusted)

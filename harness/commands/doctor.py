@@ -24,12 +24,18 @@ PACKAGES = ("harness", "weight_mapping", "reports")
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="The findings as JSON.")
 def command(as_json: bool) -> int:
-    """Look at this installation. Exit code 1 where another distribution takes one of our names, else 0."""
+    """Look at this installation. Exit code 1 where another distribution takes one of our names, else 0.
+
+    \b
+    lstm-parity doctor
+    lstm-parity doctor --json
+    """
     from harness import bench
 
     findings = {
         "python": sys.version.split()[0],
         "installed": dict(requirements()),
+        "missing": missing(),
         "compiler": found[1] if (found := compiler()) else None,
         "kernel": kernel(),
         "measured": {device: bench.obstacles(device) for device in bench.DEVICES},
@@ -39,12 +45,28 @@ def command(as_json: bool) -> int:
     return int(bool(findings["clashes"]))
 
 
+def missing() -> dict[str, str]:
+    """By the name of what is not installed: the command that brings it."""
+    extra: dict[str, str] = {}
+    for line in metadata.requires(DISTRIBUTION) or ():
+        asked = re.search(r"extra == ['\"](\w+)['\"]", line)
+        if not asked or asked[1] != "all":  # which repeats what the others bring
+            extra.setdefault(_distribution(line), f"[{asked[1]}]" if asked else "")
+    absent = [name for name, version in requirements() if version is None]
+    found = {name: f"pip install '{DISTRIBUTION}{extra[name]}'" for name in absent}
+    return found if compiler() else {**found, "a C++ compiler": "apt install g++, or name one by CXX"}
+
+
 def requirements() -> Iterator[tuple[str, str | None]]:
     """Every distribution that ours can use, from its own metadata, and the version that is installed."""
-    names = (re.match(r"[\w.-]+", line) for line in metadata.requires(DISTRIBUTION) or ())
-    for name in dict.fromkeys(found.group() for found in names if found):
+    for name in dict.fromkeys(map(_distribution, metadata.requires(DISTRIBUTION) or ())):
         if name != DISTRIBUTION:
             yield name, _version(name)
+
+
+def _distribution(requirement: str) -> str:
+    """The name at the start of a requirement such as "torch>=2.10; extra == 'torch'"."""
+    return requirement[: re.search(r"[^\w.-]|$", requirement).start()]  # type: ignore[union-attr]
 
 
 def kernel() -> dict[str, Any]:
@@ -88,7 +110,9 @@ def _lines(findings: Mapping[str, Any]) -> Iterator[str]:
     yield f"C++ compiler: {findings['compiler'] or 'none'}"
     yield f"Recurrent cells that nn.LSTM can't express: {_path(findings['kernel'])}"
     yield "\nInstalled"
-    yield from (f"  {name} {version or '-'}" for name, version in findings["installed"].items())
+    yield from (f"  {name} {version}" for name, version in findings["installed"].items() if version)
+    yield from ["\nMissing"] if findings["missing"] else ["\nNothing is missing"]
+    yield from (f"  {name}: {remedy}" for name, remedy in findings["missing"].items())
     for device, obstacles in findings["measured"].items():
         by_reason: dict[str | None, list[str]] = {}
         for name, reason in obstacles.items():

@@ -46,7 +46,12 @@ def command(
 ) -> int:
     """What exactly does LSTM(units=N) configure? Answered with real shapes, counts and a picture.
 
-    With FILE: for every recurrent layer of a saved model. No framework is imported."""
+    With FILE: for every recurrent layer of a saved model. No framework is imported.
+
+    \b
+    lstm-parity explain --units 4 --input 3
+    lstm-parity explain model.h5 -o explained
+    """
     from harness import explain
 
     if file is None:

@@ -19,7 +19,12 @@ from weight_mapping.errors import printable, shown
 @click.option("--json", "as_json", is_flag=True, help="The findings as JSON.")
 def command(file: Path, config: Path | None, trusted: bool, as_json: bool) -> int:
     """Explain FILE: its container, its writer, every layer, every array, and what a port would do. Exit code 0 also
-    where a port would be refused as unsupported: that is explained; 3 where the file is damaged or unsafe."""
+    where a port would be refused as unsupported: that is explained; 3 where the file is damaged or unsafe.
+
+    \b
+    lstm-parity inspect model.h5
+    lstm-parity inspect weights.h5 --config model.json --json
+    """
     findings = {**confined.inspect(file, config, trusted=trusted), "file": str(file)}
     click.echo(json.dumps(findings, indent=1) if as_json else "\n".join(_lines(findings)))
     return 0

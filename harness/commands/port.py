@@ -53,7 +53,14 @@ def command(
     Port a folder, a glob pattern or several files: every Keras model in them, told by content, each into a folder of
     its own under the output, with index.html of every file's fate and log.jsonl, from which the same command goes on
     where it was ended. --layers-only then is for those that are refused whole. Exit code: 1 if the proof of any does
-    not hold; else 3 if any is damaged, crashed or timed out; else 2 if any is refused."""
+    not hold; else 3 if any is damaged, crashed or timed out; else 2 if any is refused.
+
+    \b
+    lstm-parity port model.h5 -o ported
+    lstm-parity port weights.h5 --config model.json -o ported
+    lstm-parity port model.h5 --to keras --keras 3 -o today
+    lstm-parity port models/ -o ported --jobs 4
+    """
     if keras and target != "keras":
         raise click.UsageError("--keras goes with --to keras")
     if standalone and target != "torch":

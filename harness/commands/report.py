@@ -27,7 +27,12 @@ def command(
 ) -> int:
     """Render RESULTS.json again; with OLD.json before it, say what changed.
 
-    Exits with 1 where the results do not hold, or where something got worse."""
+    Exits with 1 where the results do not hold, or where something got worse.
+
+    \b
+    lstm-parity report results.json
+    lstm-parity report old.json results.json -o changes.html
+    """
     if schema:
         from harness import schema as published
 

@@ -49,7 +49,13 @@ def command(
     With --sweep, outputs alone of random layers on random numbers; sweep.jsonl in the output folder keeps what is
     done, and the same command goes on from there.
 
-    With DIR, a finished port is held to its proof again instead: every file, every array, the oracle's answer."""
+    With DIR, a finished port is held to its proof again instead: every file, every array, the oracle's answer.
+
+    \b
+    lstm-parity verify
+    lstm-parity verify --case 'gru/*' --case 'lstm/mask*' --no-bench
+    lstm-parity verify ported
+    """
     if folder:
         return _recheck(folder, as_json)
     from harness import backends, cases
