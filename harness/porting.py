@@ -24,7 +24,8 @@ TARGETS = {"torch": "safetensors", "keras": "keras", "onnx": "onnx"}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What a port is asked to be. `keras`: the generation to write for, where `target` is keras and one was named.
-    `seed`: of the proof's inputs. `trusted`: whether the file is read in this process, without limits."""
+    `seed`: of the proof's inputs. `trusted`: whether the file is read in this process, without limits. `suffix`: of the
+    model, where not the target's usual one."""
 
     target: str = "torch"
     keras: int | None = None
@@ -33,11 +34,12 @@ class Request:
     proof: bool = True
     seed: int = 0
     trusted: bool = False
+    suffix: str = ""
 
     @property
     def model(self) -> str:
         """The name of the file that holds the ported model."""
-        return f"model.{TARGETS[self.target]}"
+        return f"model.{self.suffix or TARGETS[self.target]}"
 
     def options(self) -> list[str]:
         """The command's options that ask for this."""
@@ -62,7 +64,7 @@ def port_file(file: Path, config: Path | None, output: Path, request: Request, *
         affordable.check(portable)
     alone = _standalone(portable) if request.standalone else None
     case, modules = _proof(portable, request, command) if request.proof else (None, {})
-    results = _results(portable, case, modules, command)
+    results = _results(portable, case, modules, command, _untried(portable, request))
     if config:
         results = replace(results, port={**results.port, "configuration": str(config)})
     texts = _texts(results, portable)
@@ -156,7 +158,8 @@ def _proof(portable: Portable, request: Request, command: str) -> tuple[Case, Ma
         # Scaled weights are rounded to float32 once more, so only float32's bound can hold.
         scaled = request.keras is not None and slopes(portable) - {1 / 6 if request.keras == 3 else 1 / 5}
         dtypes = ("float32",) if scaled else ("float64", "float32")
-        return prove(_read_again(request.keras), backend="the file read again", dtypes=dtypes), {}
+        beside = [loaded] if (loaded := _loaded(portable, request)) else []
+        return prove(_read_again(request), backend="the file read again", dtypes=dtypes, beside=beside), {}
     if request.target == "onnx":
         ported_onnx = _backend("ported_onnx", "onnx")
         case = prove(ported_onnx.outputs, backend="ONNX Runtime", dtypes=ported_onnx.dtypes(portable))
@@ -170,6 +173,17 @@ def _proof(portable: Portable, request: Request, command: str) -> tuple[Case, Ma
     return prove(ported.outputs, beside=beside), ported.destinations(portable)[0]
 
 
+def _loaded(portable: Portable, request: Request) -> port.Way | None:
+    """The written file in the Keras that it is for, where that is here."""
+    from harness.backends import loaded_keras
+
+    name, missing = loaded_keras.loader(portable, request.keras)
+    if missing:
+        return None
+    outputs = loaded_keras.outputs(request.keras, request.model)
+    return port.Way(check=f"outputs in {name}", backend=name, outputs=outputs, dtypes=loaded_keras.DTYPES)
+
+
 def _backend(name: str, extra: str) -> Any:
     try:
         return importlib.import_module(f"harness.backends.{name}")
@@ -180,7 +194,7 @@ def _backend(name: str, extra: str) -> Any:
         ) from None
 
 
-def _read_again(keras: int | None) -> port.Outputs:
+def _read_again(request: Request) -> port.Outputs:
     """The oracle on the file as written, in place of a framework: what the file means is what is compared."""
 
     def outputs(portable: Any, inputs: Any, dtype: str) -> Any:
@@ -191,22 +205,35 @@ def _read_again(keras: int | None) -> port.Outputs:
         import weight_mapping as wm
 
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "model.keras"
-            wm.save(portable, path, keras=keras)
+            path = Path(folder) / request.model
+            wm.save(portable, path, keras=request.keras)
             answer = wm.oracle.run(wm.load(path), *inputs)
         return [np.asarray(y, dtype) for y in (answer if isinstance(answer, tuple) else [answer])]
 
     return outputs
 
 
-def _results(portable: Portable, case: Case | None, modules: Mapping[str, str], command: str) -> Results:
+def _untried(portable: Portable, request: Request) -> Mapping[str, str]:
+    """What of the proof was not measured, and why."""
+    if not request.proof:
+        return {"proof": "--no-proof was given"}
+    if request.target != "keras":
+        return {}
+    from harness.backends import loaded_keras
+
+    name, missing = loaded_keras.loader(portable, request.keras)
+    return {f"outputs in {name}": missing} if missing else {}
+
+
+def _results(
+    portable: Portable, case: Case | None, modules: Mapping[str, str], command: str, untried: Mapping[str, str]
+) -> Results:
     told = port.described(portable, modules)
     told["proof"] = {
         a.check: f"{a.verdict}: error {a.error:.3g}, bound {a.bound:.3g} {a.unit}; {a.reason}"
         for a in (case.agreements if case else ())
     }
-    left_out = {} if case else {"proof": "--no-proof was given"}
-    left_out["speed"] = "a port is not timed; see lstm-parity bench"
+    left_out = {**untried, "speed": "a port is not timed; see lstm-parity bench"}
     return Results(
         kind="port", command=command, environment=environment.describe(), cases=(case,) if case else (),
         planned=("port",) if case else (), port=told, not_measured=left_out,

@@ -66,7 +66,7 @@ def save(portable: Portable, path: str | Path, *, keras: int | None = None, proo
         return
     if path.suffix not in (".keras", ".h5", ".hdf5"):
         raise PortingError("an unknown suffix", where=str(path), expected=".keras, .h5, .weights.h5 or .safetensors")
-    target = KERAS3 if keras == 3 else TF_KERAS if keras == 2 else _target(portable)
+    target = target_of(portable, keras)
     portable = replace(portable, spec=in_keras_order(portable.spec))
     if keras:
         portable = with_slope(with_odd_windows(portable), slope_of(target))
@@ -92,8 +92,11 @@ def save(portable: Portable, path: str | Path, *, keras: int | None = None, proo
         write_legacy_h5(path, config=config, layers=layers, keras_version=target.number, backend=str(target.backend))
 
 
-def _target(portable: Portable) -> Era:
-    """The Keras that can state the model as it is; the generation that it came from where several can."""
+def target_of(portable: Portable, keras: int | None = None) -> Era:
+    """The Keras that `save` writes for: of the asked generation; else the one that can state the model as it is, and
+    of several the generation that it came from."""
+    if keras:
+        return KERAS3 if keras == 3 else TF_KERAS
     kinds = {type(part) for part in portable.spec.layers.values()}
     if any(_pads_at_start(leaf) for _, leaf in leaves(portable.spec)):
         return THEANO

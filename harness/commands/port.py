@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,15 @@ if TYPE_CHECKING:
     from harness.porting import Request
 
 
+MODEL_FILES = (".keras", ".h5")
+"""What the output is called where one file is wanted."""
+
+
 @click.command("port")
 @click.argument("paths", metavar="FILE_FOLDER_OR_GLOB...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder to write."
+    "-o", "--output", required=True, type=click.Path(path_type=Path),
+    help="Folder to write; with --to keras also a file, NAME.keras or NAME.h5.",
 )  # fmt: skip
 @click.option("--config", type=click.Path(path_type=Path), help="Where the configuration of a weights-only file lies.")
 @click.option("--to", "target", type=click.Choice(["torch", "keras", "onnx"]), default="torch", show_default=True)
@@ -87,11 +93,18 @@ def command(
 def _file(file: Path, output: Path, config: Path | None, request: Request, written: str, as_json: bool) -> Results:
     from harness.porting import port_file, proof
 
-    results = port_file(file, config, output, request, command=written)
+    alone = output.suffix in MODEL_FILES and request.target == "keras" and not output.is_dir()
+    if alone:
+        request = replace(request, suffix=output.suffix.removeprefix("."))
+        with tempfile.TemporaryDirectory(dir=output.absolute().parent, prefix=".lstm-parity-") as folder:
+            results = port_file(file, config, Path(folder), request, command=written)
+            (Path(folder) / request.model).replace(output)
+    else:
+        results = port_file(file, config, output, request, command=written)
     if as_json:
         click.echo(json.dumps(proof(results), indent=1))
     else:
-        _say(results, output, request.model)
+        _say(results, [output] if alone else [output / request.model, output / "report.html"])
     return results
 
 
@@ -124,7 +137,7 @@ def _folder(
     return batch.summary.exit_code
 
 
-def _say(results: Results, output: Path, name: str) -> None:
+def _say(results: Results, written: Sequence[Path]) -> None:
     told = results.port
     for row in told["layers"]:
         click.echo(printable(f"  {row['name']}: {row['class']}" + (f" -> {row['module']}" if row["module"] else "")))
@@ -133,6 +146,9 @@ def _say(results: Results, output: Path, name: str) -> None:
     for case in results.cases:
         for a in case.agreements:
             click.echo(f"  {a.check}: {a.verdict}, error {a.error:.2g} of {a.bound:.2g} {a.unit}")
-    click.echo(str(output / name))
-    click.echo(str(output / "report.html"))
+    for what, why in results.not_measured.items():
+        if what != "speed":
+            click.echo(printable(f"  {what}: not measured, {why}"))
+    for path in written:
+        click.echo(printable(path))
     click.echo(f"{results.verdict if results.cases else 'not measured'}: {told['parameters']:,} parameters ported")

@@ -46,6 +46,33 @@ def test_an_old_file_into_today_s_keras(tmp_path: Path) -> None:
         assert np.abs(y - recorded["y0"]).max() < 1e-5
 
 
+def test_one_file_for_today_s_keras_is_proven_in_that_keras(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tensorflow", reason="needs TensorFlow")
+    file, new = GOLDEN / "k2.2.4_tensorflow_lstm_hs.h5", tmp_path / "new.keras"
+    assert run("port", file, "-o", new, "--to", "keras", "--keras", "3") == 0
+    assert "outputs in keras 3." in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["new.keras"]
+    # A mutant: with the other generation's slope that Keras computes something else, and the port is a mismatch.
+    before = new.read_bytes()
+    monkeypatch.setattr("weight_mapping.saving.with_slope", lambda portable, _: portable)
+    monkeypatch.setattr("weight_mapping.keras_config.words.slope_of", lambda _: 1 / 5)
+    assert run("port", file, "-o", tmp_path / "wrong", "--to", "keras", "--keras", "3", "--json") == 1
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    assert {c["verdict"] for c in checks if "in keras" in c["check"]} == {"fails"}
+    assert new.read_bytes() == before
+
+
+def test_a_keras_that_is_not_here_is_not_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    file = GOLDEN / "k2.2.4_tensorflow_lstm_hs.h5"
+    assert run("port", file, "-o", tmp_path / "out", "--to", "keras", "--trusted") == 0
+    assert "not measured, tf_keras is not installed: pip install" in capsys.readouterr().out
+
+
 def damaged(path: Path, change: str) -> Path:
     """A golden LSTM whose weights contradict its configuration."""
     path.write_bytes((GOLDEN / "k2.2.4_tensorflow_lstm_nobias.h5").read_bytes())
