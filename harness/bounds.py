@@ -16,6 +16,7 @@ of errors is one of absolute size, that number in the place of u, and so is the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -39,6 +40,7 @@ every row: at most 2.4 in PyTorch and 7.4 in TensorFlow (tanh in float64); 11 of
 a zero the relative error is as large as 1: TensorFlow computes elu as exp(x) - 1, tanh_shrink is a difference."""
 _CANCELLING = {"squareplus"}
 """Activations with a difference of terms as large as the argument: there the error is one of the argument, too."""
+_LINE = 4096
 DELTA = 2.0**-30
 DRAWS = 3
 DELTAS = (*(DELTA,) * DRAWS, 2.0**-19)
@@ -102,8 +104,8 @@ def _inexact(layer: Layer, share: float, rng: np.random.Generator) -> Layer:
 
 @dataclass(slots=True)
 class Inexact:
-    """An activation as floating point computes it: off by a random share of 1 + |y|, of the same sign at one place
-    whenever it is called. Stands in for `Activation`."""
+    """An activation as floating point computes it: off by a share of 1 + |y|, up or down anew at each call (an error
+    that is the same in every step is one that some cells never amplify). Stands in for `Activation`."""
 
     exact: Activation
     share: float
@@ -116,10 +118,16 @@ class Inexact:
 
     def function(self, x: Any, xp: Any = NUMPY) -> Any:
         y = self.exact.function(x, xp)
-        if self._signs is None or self._signs.shape != x.shape:
-            self._signs = self.share * self.rng.choice([-1.0, 1.0], x.shape)
         size = 1 + np.abs(y)
-        return y + self._signs * (size + np.abs(x) if self.name in _CANCELLING else size)
+        return y + self._errors(x.shape) * (size + np.abs(x) if self.name in _CANCELLING else size)
+
+    def _errors(self, shape: tuple[int, ...]) -> Float:
+        """A stretch, from anywhere, of one long line of signs: drawing each anew would cost more than the cell."""
+        size = math.prod(shape)
+        if self._signs is None or len(self._signs) < _LINE + size:
+            self._signs = self.share * self.rng.choice([-1.0, 1.0], _LINE + size)
+        start = self.rng.integers(_LINE)
+        return self._signs[start : start + size].reshape(shape)
 
     def derivative(self, x: Any, xp: Any = NUMPY) -> Any:
         return self.exact.derivative(x, xp)

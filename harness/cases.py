@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+from harness.descent import LONG
+from harness.optimizers import WALKS
 from harness.penalties import configuration as c
 from harness.problems import Layer, Sizes
 from weight_mapping.activations import activation, hard_sigmoid
@@ -36,6 +38,8 @@ class Row:
     batches: int = 1
     first_step_only: bool = False
     weights: str = "random"
+    walk: str = ""
+    """Compare fifty steps of this optimizer of `optimizers.WALKS`, and nothing else."""
     scalar: bool = False
     """Compare the layer with `units` layers of one unit each."""
 
@@ -273,9 +277,22 @@ def _both_ways() -> Iterator[Row]:
     yield Row(id="bidirectional/rnn", title="Bidirectional SimpleRNN", layer=both_ways(RNN, "sum"))
 
 
+def _walks() -> Iterator[Row]:
+    for name, walk in WALKS.items():
+        options = ", ".join(f"{key}={value}" for key, value in walk.config.items())
+        title = f"{LONG} steps of {walk.class_name}" + (f" with {options}" if options else "")
+        yield Row(id=f"training/{name}", title=title, layer=run(LSTM), walk=name, sizes=DIFFERENT)
+    arguments = {"kernel_regularizer": _STRENGTH["l2"]}
+    title = f"{LONG} steps of Adam with an L2 regulariser, which is in the loss and no weight decay"
+    yield Row(
+        id="training/Adam L2", title=title, layer=run(LSTM), walk="Adam", arguments=arguments, sizes=DIFFERENT
+    )  # fmt: skip
+
+
 def _all() -> Iterator[Row]:
     for part in (
         _sizes, _activations, _running, _dropouts, _initialisers, _penalties, _scalars, _other_cells, _both_ways,
+        _walks,
     ):  # fmt: skip
         yield from part()
 

@@ -23,10 +23,12 @@ from harness.bounds import amplification, limits, underflow
 from harness.cases import Case
 from harness.compare import Limit, agreement, failed, not_measured
 from harness.drawn import Drawn, batch_of
+from harness.optimizers import WALKS
 from harness.problems import Float, Problem, draw
 from harness.results import FAILS, Agreement
 from harness.results import Case as CaseResult
 from harness.special import initial_biases, sampled, scalars
+from harness.walks import walked
 from weight_mapping import oracle
 from weight_mapping.errors import Unrepresentable
 from weight_mapping.spec import Path, Recurrent
@@ -146,6 +148,10 @@ def check(case: Case, backends: Sequence[Backend], *, seed: int = 0) -> CaseResu
         if fresh is None:
             return _result(case, problem, agreements, started, seed)
         problem = replace(problem, weights=fresh)
+    if case.row.walk:
+        drawn = Drawn()
+        agreements += walked(problem, WALKS[case.row.walk], backends, drawn)
+        return _result(case, problem, agreements, started, seed, drawn)
     # A training step is a gradient and a subtraction: where the gradients are compared in both regimes, one is enough.
     expected = expect(problem, training=case.regime != "square")
     drawn = Drawn()

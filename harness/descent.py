@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-LEARNING_RATE = 0.125
-"""Exact in float32: Keras keeps the rate in float32 even for float64 weights."""
 STEPS = 4
+LONG = 50
+"""The steps of a case that is about an optimizer."""
 _ARRAYS: Mapping[str, str] = {"kernel": "kernel", "recurrent": "recurrent_kernel", "bias": "bias"}
 
 

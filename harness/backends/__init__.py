@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from harness.optimizers import DESCENT, Walk
 from harness.problems import Layer, Problem, cells
 from weight_mapping.spec import Bidirectional, Path, output_count
 from weight_mapping.weights import CellWeights
@@ -45,8 +46,8 @@ class Subject(Protocol):
     def step(self, path: Path, x: NDArray[Any], states: Sequence[NDArray[Any]]) -> Arrays:
         """One step of one cell from x (B, i) and states (B, u), not in training: 'h', 'c', and 'gate i' … if shown."""
 
-    def train(self, steps: int) -> Arrays:
-        """'losses', then the weights after so many steps of gradient descent. Changes the subject's weights."""
+    def train(self, steps: int, walk: Walk = DESCENT) -> Arrays:
+        """'losses', then the weights after so many steps of this optimizer. Changes the subject's weights."""
 
     def sample(self) -> NDArray[Any]:
         """The first output in training, with dropout masks that the backend draws itself."""

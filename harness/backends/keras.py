@@ -14,7 +14,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from harness.backends import Answer, Arrays, named_weights, output_names, state_names
-from harness.descent import LEARNING_RATE
+from harness.descent import STEPS
+from harness.optimizers import DESCENT, Walk
 from harness.problems import Layer, Problem
 from weight_mapping import keras as keras_side
 from weight_mapping.errors import Unrepresentable
@@ -181,24 +182,30 @@ class KerasSubject:
         named = dict(zip(("h", "c"), (s.numpy() for s in flat), strict=False))
         return {**named, **{f"gate {letter}": shown[letter].numpy() for letter in GATES[kind]}}
 
-    def train(self, steps: int) -> Arrays:
+    def train(self, steps: int, walk: Walk = DESCENT) -> Arrays:
         problem = self.problem
-        optimizer = self.backend.module.optimizers.SGD(LEARNING_RATE)
-        x, target = self._tensor(problem.x), self._tensor(_known(problem.target))
+        described = walk.keras()
+        optimizer = getattr(self.backend.module.optimizers, described["class_name"])(**described["config"])
+        given = self._tensor(problem.x), self._tensor(_known(problem.target))
         states = [self._tensor(s) for s in problem.initial_state]
         variables = self.layer.trainable_variables
-        losses = []
         if problem.runner.stateful:
             self._reset()
-        for _ in range(steps):
+
+        def slopes(x: Any, target: Any) -> tuple[Any, Any]:
             with tf.GradientTape() as tape:
                 y = self._call(x, states, training=bool(problem.dropout))[0]
                 loss = tf.reduce_mean((y - target) ** 2)
                 for extra in self.layer.losses:
                     loss += tf.cast(extra, loss.dtype)
-            slopes = tape.gradient(loss, [_handle(v) for v in variables], unconnected_gradients="zero")
+            return loss, tape.gradient(loss, [_handle(v) for v in variables], unconnected_gradients="zero")
+
+        find = tf.function(slopes, autograph=False) if steps > STEPS else slopes
+        losses = []
+        for _ in range(steps):
+            loss, gradients = find(*given)
             with _default_dtype(self.backend.module, self.dtype):
-                optimizer.apply_gradients(zip(slopes, variables, strict=True))
+                optimizer.apply_gradients(zip(gradients, variables, strict=True))
             losses.append(float(loss))
         return {"losses": np.array(losses), **named_weights(keras_side.weights_of(self.layer))}
 

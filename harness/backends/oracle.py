@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.backends import Answer, Arrays, named_weights, output_names, state_names
-from harness.descent import LEARNING_RATE, constraints, regularisers
+from harness.descent import constraints, regularisers
+from harness.optimizers import DESCENT, Walk, Walker
 from harness.penalties import penalty, penalty_gradient, project
 from harness.problems import Float, Problem
 from weight_mapping import oracle
@@ -71,17 +72,18 @@ class OracleSubject:
         gates = {f"gate {g}": a[:, 0] for g, a in trace.cells[("0",)].gates.items()}
         return {**dict(zip(cell.states, trace.states, strict=True)), **gates}
 
-    def train(self, steps: int) -> Arrays:
+    def train(self, steps: int, walk: Walk = DESCENT) -> Arrays:
         losses: list[float] = []
+        walker = Walker(walk)
         weights, states = self.problem.weights, self.problem.initial_state
         for _ in range(steps):
-            loss, weights, final = self._descend(weights, states)
+            loss, weights, final = self._descend(weights, states, walker)
             states = final if self.problem.runner.stateful else states
             losses.append(loss)
         return {"losses": np.array(losses), **named_weights(weights)}
 
     def _descend(
-        self, weights: Mapping[Path, CellWeights], states: tuple[Float, ...]
+        self, weights: Mapping[Path, CellWeights], states: tuple[Float, ...], walker: Walker
     ) -> tuple[float, dict[Path, CellWeights], tuple[Float, ...]]:
         """One training step: the loss before it, the weights after it, and the final states."""
         problem = replace(self.problem, weights=weights)
@@ -98,19 +100,21 @@ class OracleSubject:
             pushes = [share * penalty_gradient(activity, output, np.sign) for output in trace.outputs]
             d_outputs = [push if d is None else d + push for d, push in zip(d_outputs, pushes, strict=True)]
         gradients = oracle.backward(trace, d_outputs)
-        new: dict[Path, CellWeights] = {}
-        for path, cell in weights.items():
-            arrays, slopes = pack("keras", cell), pack("keras", gradients.weights[path])
-            for name, config in regularisers(arguments).items():
-                if name in arrays:
-                    loss += float(penalty(config, arrays[name]))
-                    slopes[name] = slopes[name] + penalty_gradient(config, arrays[name], np.sign)
-            moved = {name: array - LEARNING_RATE * slopes[name] for name, array in arrays.items()}
-            for name, config in constraints(arguments).items():
-                if name in moved:
-                    moved[name] = project(config, moved[name])
-            new[path] = unpack("keras", cell.kind, moved, reset_after=cell.reset_after if cell.kind == "gru" else None)
+        arrays = {(path, name): a for path, cell in weights.items() for name, a in pack("keras", cell).items()}
+        slopes = {(p, n): a for p, cell in gradients.weights.items() for n, a in pack("keras", cell).items()}
+        for name, config in regularisers(arguments).items():
+            for key in (key for key in arrays if key[1] == name):
+                loss += float(penalty(config, arrays[key]))
+                slopes[key] = slopes[key] + penalty_gradient(config, arrays[key], np.sign)
+        moved = walker.step(arrays, slopes)
+        for name, config in constraints(arguments).items():
+            moved |= {key: project(config, array) for key, array in moved.items() if key[1] == name}
+        new = {path: _cell(cell, {n: a for (p, n), a in moved.items() if p == path}) for path, cell in weights.items()}
         return loss, new, tuple(trace.states)
 
     def sample(self) -> NDArray[Any]:
         return self._forward(self.problem.x, self.problem.initial_state).outputs[0]
+
+
+def _cell(like: CellWeights, arrays: Arrays) -> CellWeights:
+    return unpack("keras", like.kind, arrays, reset_after=like.reset_after if like.kind == "gru" else None)

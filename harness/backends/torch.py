@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 import weight_mapping.torch as wt
 from harness.backends import Answer, Arrays, named_weights, output_names, state_names
-from harness.descent import LEARNING_RATE, constraints, regularisers
+from harness.descent import constraints, regularisers
+from harness.optimizers import DESCENT, Walk
 from harness.penalties import penalty, project
 from harness.problems import Problem
 from weight_mapping.errors import Unrepresentable
@@ -126,12 +127,12 @@ class TorchSubject:
             _, *new = module(self._tensor(x[:, None]), initial_state=[self._tensor(s) for s in states])
         return dict(zip(cell.states, map(_array, new), strict=True))
 
-    def train(self, steps: int) -> Arrays:
+    def train(self, steps: int, walk: Walk = DESCENT) -> Arrays:
         x, states = self._tensor(self.problem.x), [self._tensor(s) for s in self.problem.initial_state]
         assert self.problem.target is not None
         target = self._tensor(self.problem.target)
         trained = [p for p in self.module.parameters() if p.requires_grad]
-        optimizer = torch.optim.SGD(trained, LEARNING_RATE)
+        optimizer = wt.optimizer_like_keras(walk.keras(), trained)
         losses = []
         self._reset()
         for _ in range(steps):
