@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from itertools import chain, islice
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -29,7 +30,8 @@ Group = tuple[Sample, ...]
 CHUNK = 50
 """So many groups are drawn under one seed."""
 _PER_WORKER = 250
-"""Groups after which a worker is replaced: what the frameworks keep of every layer piles up."""
+"""Groups a worker and round: what the frameworks keep of every layer piles up. (The executor's own way to replace its
+workers can stand still for ever in Python 3.11 and 3.12.)"""
 _SINGLE = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 """One thread a worker: there are as many workers as cores."""
 _BACKENDS: list[Backend] = []
@@ -120,6 +122,14 @@ def _todo(
 def _measured(
     todo: Iterator[tuple[int, Group]], names: Sequence[str], jobs: int
 ) -> Iterator[tuple[int, Outcome]]:  # fmt: skip
+    """In rounds, each with processes of its own."""
+    while first := next(todo, None):
+        yield from _round(chain([first], islice(todo, jobs * _PER_WORKER - 1)), names, jobs)
+
+
+def _round(
+    todo: Iterator[tuple[int, Group]], names: Sequence[str], jobs: int
+) -> Iterator[tuple[int, Outcome]]:  # fmt: skip
     pool = _pool(names, jobs)
     try:
         pool.submit(_work, ()).result()
@@ -162,9 +172,7 @@ def _alone(sample: Sample, names: Sequence[str]) -> Outcome:
 def _pool(names: Sequence[str], jobs: int) -> ProcessPoolExecutor:
     os.environ.update(_SINGLE)
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(
-        jobs, mp_context=context, initializer=_start, initargs=(tuple(names),), max_tasks_per_child=_PER_WORKER
-    )
+    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_start, initargs=(tuple(names),))
 
 
 def _start(names: Sequence[str]) -> None:
