@@ -1,12 +1,13 @@
 """Two answers that disagree: which mistaken convention explains it, where, and how to mend it.
 
-Every row of `mutants` is tried on the reference; the one whose outputs (or weights) are the suspect's is named.
+Every row of `mutants` is tried on the reference, then every two; the one whose outputs (or weights) are the suspect's
+is named. Where several are, it is a tie, and each names the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ import numpy as np
 from harness.backends import Arrays
 from harness.backends.oracle import OracleSubject
 from harness.compare import UNIT, Difference, difference
-from harness.mutants import MUTANTS, Mutant, fitted, orders
+from harness.mutant import Run
+from harness.mutants import MUTANTS, SEEN_IN_OUTPUTS, Mutant, orders
+from harness.pairs import first_sample, pairs
 from harness.problems import Problem
 from weight_mapping.spec import Path
 from weight_mapping.weights import CellWeights
@@ -36,19 +39,19 @@ class Finding:
     distance: float
     where: str = ""
     explains: bool = True
+    ties: tuple[str, ...] = ()
+    """Other mistakes that explain it as well: which of them it is can't be told from these numbers."""
 
 
-CANDIDATES: tuple[Mutant, ...] = (*MUTANTS, *orders())
+CANDIDATES: tuple[Mutant, ...] = (*SEEN_IN_OUTPUTS, *orders())
 
 
-def diagnose_outputs(
-    problem: Problem, found: Arrays, *, run: Callable[[Problem], Arrays] | None = None
-) -> tuple[Finding, ...]:
+def diagnose_outputs(problem: Problem, found: Arrays, *, run: Run | None = None) -> tuple[Finding, ...]:
     """What explains the outputs `found` of a port of this problem, best first; empty where they are right.
 
     `run` computes a problem's outputs (by default the oracle)."""
     run = run or (lambda p: OracleSubject(p).outputs())
-    reference = run(fitted(problem))
+    reference = run(problem)
     apart = distance(reference, found)
     if apart.error <= EXACT:
         return ()
@@ -60,7 +63,60 @@ def diagnose_outputs(
         for mutant in CANDIDATES
         if (wrong := mutant.outputs(problem, run)) is not None and distance(reference, wrong).error > EXACT
     ]
-    return tuple(sorted(findings, key=lambda f: f.distance))
+    best = _ranked(findings)
+    if best and best[0].explains:
+        return best
+    return _ranked([*_of_pairs(problem, found, apart, run), *_parted(reference, found, best)])
+
+
+def _of_pairs(problem: Problem, found: Arrays, apart: Difference, run: Run) -> list[Finding]:
+    """The pairs of mistakes that explain it: those that do so for the first sample, held to the whole batch."""
+    alone, shown = first_sample(problem, found)
+    right, findings = run(alone), []
+    for pair in pairs(SEEN_IN_OUTPUTS, problem):
+        wrong = pair.outputs(alone, run)
+        if wrong is None or distance(wrong, shown).error > ROUNDED or distance(right, wrong).error <= EXACT:
+            continue
+        whole = pair.outputs(problem, run)
+        if whole is not None:
+            findings.append(_finding(pair, distance(whole, found), apart))
+    return [finding for finding in findings if finding.explains]
+
+
+def _ranked(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Best first; those that explain it know of each other."""
+    best = sorted(findings, key=lambda f: f.distance)
+    names = [f.name for f in best if f.explains]
+    return tuple(
+        replace(f, ties=tuple(name for name in names if name != f.name)) if f.explains and len(names) > 1 else f
+        for f in best
+    )
+
+
+def diagnose_training(
+    problem: Problem, right: Arrays, found: Arrays, check: str, base: str
+) -> tuple[Finding, ...]:  # fmt: skip
+    """What explains gradients, or a training path, of a port whose outputs are right, best first."""
+    apart = distance(right, found)
+    if apart.error <= EXACT:
+        return ()
+    rows = [m for m in MUTANTS if m.check == check and m.base == base]
+    answers = [(m, m.outputs(problem, lambda p: OracleSubject(p).outputs())) for m in rows]
+    return _ranked([_finding(m, distance(wrong, found), apart) for m, wrong in answers if wrong is not None])
+
+
+def _parted(reference: Arrays, found: Arrays, best: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings, none of which explains it, with the place where the outputs part first."""
+    y, other = (arrays.get("y") for arrays in (reference, found))
+    if y is None or other is None or y.shape != other.shape or y.ndim != 3:
+        return tuple(best)
+    apart = np.abs(y - other) > ROUNDED * float(np.abs(y).max())
+    if not apart.any():
+        return tuple(best)
+    step = int(apart.any((0, 2)).argmax())
+    batch, unit = (int(n) for n in np.argwhere(apart[:, step])[0])
+    where = f"they part first at step {step}, batch {batch}, unit {unit}"
+    return tuple(replace(finding, where=where) for finding in best)
 
 
 def diagnose_weights(problem: Problem, suspect: Mapping[Path, CellWeights]) -> tuple[Finding, ...]:
@@ -75,7 +131,7 @@ def diagnose_weights(problem: Problem, suspect: Mapping[Path, CellWeights]) -> t
         changed = mutant.change(problem)
         if changed is not None and changed.weights is not problem.weights:
             findings.append(_finding(mutant, _distance_of_weights(changed.weights, suspect), apart))
-    return tuple(sorted(findings, key=lambda f: f.distance))
+    return _ranked(findings)
 
 
 def distance(reference: Arrays, found: Arrays) -> Difference:

@@ -6,49 +6,18 @@ They serve twice. `lstm-parity verify` plants each and must turn red: a harness 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
 
-from harness import mistakes
-from harness.backends import Arrays
-from harness.problems import Problem
-from weight_mapping import oracle
-from weight_mapping.errors import PortingError
+from harness import mistakes, mutants_of_runs, mutants_of_training, mutants_of_weights
+from harness.mutant import Mutant
 from weight_mapping.spec import GATES
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mutant:
-    """One mistake. `change` gives the problem as the mistaken port understands it, None where the mistake can't be
-    made; `look` what it makes of the outputs. `base` is the row of the table of cases on which it is planted."""
-
-    id: str
-    description: str
-    fix: str
-    change: mistakes.Change = lambda problem: problem
-    look: mistakes.Look = lambda outputs: outputs
-    base: str = "lstm/default"
-    regimes: tuple[str, ...] = ("different", "square")
-
-    def outputs(self, problem: Problem, run: Callable[[Problem], Arrays]) -> Arrays | None:
-        """What the mistaken port returns; None where this mistake can't be made."""
-        try:
-            changed = self.change(problem)
-            return None if changed is None else self.look(run(fitted(changed)))
-        except PortingError:
-            return None
-
-
-def fitted(problem: Problem) -> Problem:
-    """The problem with cotangents in the shapes of its outputs, which a change may have altered."""
-    outputs = oracle.forward(
-        problem.layer, problem.weights, problem.x, mask=problem.mask, initial_state=problem.initial_state
-    ).outputs
-    return replace(problem, cotangents=tuple(np.ones_like(y) for y in outputs), target=np.zeros_like(outputs[0]))
+__all__ = ["MUTANTS", "SEEN_IN_OUTPUTS", "Mutant", "orders", "swaps"]
 
 
 def swaps() -> Iterator[Mutant]:
@@ -231,4 +200,6 @@ def _mutants() -> Iterator[Mutant]:
     )
 
 
-MUTANTS: tuple[Mutant, ...] = tuple(_mutants())
+MUTANTS: tuple[Mutant, ...] = (*_mutants(), *mutants_of_weights.ROWS, *mutants_of_runs.ROWS, *mutants_of_training.ROWS)
+"""Every wrong port."""
+SEEN_IN_OUTPUTS: tuple[Mutant, ...] = tuple(m for m in MUTANTS if m.check == "outputs")

@@ -11,14 +11,17 @@ from harness import bench, conventions, environment
 from harness.backends import Arrays, Backend
 from harness.backends.oracle import OracleSubject
 from harness.cases import Case, cases
-from harness.check import check, expect_outputs, problem_of
+from harness.check import check, expect, expect_outputs, problem_of
 from harness.compare import Limit, agreement
-from harness.diagnose import diagnose_outputs
+from harness.descent import LONG
+from harness.diagnose import Finding, diagnose_outputs, diagnose_training
 from harness.mutants import MUTANTS, Mutant
+from harness.optimizers import WALKS
 from harness.problems import Problem
 from harness.results import FAILS, Results
 from harness.results import Case as CaseResult
 from harness.results import Mutant as MutantResult
+from harness.walks import long_limits
 
 Run = Callable[[Problem], Arrays]
 Known = dict[str, tuple[Problem, Arrays, Mapping[str, Limit]]]
@@ -77,13 +80,15 @@ def plant_all(backends: Sequence[Backend], *, seed: int, progress: Progress | No
 def _runner(backend: Backend | None) -> Run:
     if backend is None:
         return lambda problem: OracleSubject(problem).outputs()
-    return lambda problem: backend.build(problem, "float64").answer().outputs
+    return lambda problem: backend.build(problem, "float64").outputs()
 
 
 def plant(mutant: Mutant, run: Run, *, seed: int = 0, expected: Known | None = None) -> MutantResult:
     """One wrong port in every regime it knows: caught only if each comparison fails, named only if each diagnosis puts
     it first. `expected` keeps what the oracle says of a case for the next mutant."""
     known = {} if expected is None else expected
+    if mutant.check != "outputs":
+        return _planted_in_training(mutant, seed, known)
     errors: list[float] = []
     named: list[bool] = []
     where = ""
@@ -101,8 +106,42 @@ def plant(mutant: Mutant, run: Run, *, seed: int = 0, expected: Known | None = N
         errors.append(verdict.error if verdict.verdict == FAILS and verdict.error is not None else 0.0)
         where = where or f"{verdict.check}, {verdict.where}"
         findings = diagnose_outputs(problem, wrong)
-        named.append(bool(findings) and findings[0].explains and findings[0].name == mutant.id)
+        named.append(mutant.id in _named(findings))
     return _fate(mutant, errors, named, where)
+
+
+def _named(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """What the diagnosis says it is: one mistake, or those that can't be told apart."""
+    return (findings[0].name, *findings[0].ties) if findings and findings[0].explains else ()
+
+
+def _planted_in_training(mutant: Mutant, seed: int, known: Known) -> MutantResult:
+    """One that outputs can't show: caught if the check of its own fails, named if no other mistake explains it."""
+    errors, named, where = list[float](), list[bool](), ""
+    for regime in mutant.regimes:
+        case = next(iter(cases([f"{mutant.base}@{regime}"])))
+        key = f"{case.id} {mutant.check}"
+        if key not in known:
+            known[key] = _expected_in_training(case, mutant.check, seed)
+        problem, right, limits = known[key]
+        wrong = mutant.outputs(problem, lambda p: OracleSubject(p).outputs())
+        assert wrong is not None
+        verdict = agreement(mutant.check, "mutant", right, wrong, limits, dtype="float64", kind="lstm")
+        errors.append(verdict.error if verdict.verdict == FAILS and verdict.error is not None else 0.0)
+        where = where or f"{verdict.check}, {verdict.where}"
+        findings = diagnose_training(problem, right, wrong, mutant.check, case.row.id)
+        named.append(mutant.id in _named(findings))
+    return _fate(mutant, errors, named, where)
+
+
+def _expected_in_training(case: Case, check: str, seed: int) -> tuple[Problem, Arrays, Mapping[str, Limit]]:
+    problem = problem_of(case, seed)
+    if check == "gradients":
+        expected = expect(problem, training=False)
+        return problem, expected.gradients, expected.gradient_limits["float64"]
+    walk = WALKS[case.row.walk]
+    reference = OracleSubject(problem).train(LONG, walk)
+    return problem, reference, long_limits(problem, walk, reference)["float64"]
 
 
 def _fate(mutant: Mutant, errors: Sequence[float], named: Sequence[bool], where: str) -> MutantResult:

@@ -72,9 +72,10 @@ class OracleSubject:
         gates = {f"gate {g}": a[:, 0] for g, a in trace.cells[("0",)].gates.items()}
         return {**dict(zip(cell.states, trace.states, strict=True)), **gates}
 
-    def train(self, steps: int, walk: Walk = DESCENT) -> Arrays:
+    def train(self, steps: int, walk: Walk = DESCENT, walker: Walker | None = None) -> Arrays:
+        """`walker`: one that takes other steps than the walk's, to see where they lead."""
         losses: list[float] = []
-        walker = Walker(walk)
+        walker = walker or Walker(walk)
         weights, states = self.problem.weights, self.problem.initial_state
         for _ in range(steps):
             loss, weights, final = self._descend(weights, states, walker)

@@ -13,6 +13,7 @@ from harness.cases import ROWS, cases
 from harness.check import problem_of
 from harness.diagnose import diagnose_outputs, diagnose_weights
 from harness.mutants import MUTANTS, Mutant, orders
+from harness.pairs import both
 from harness.problems import Problem
 from harness.verify import Known, plant
 from weight_mapping.weights import CellWeights
@@ -47,6 +48,56 @@ def test_no_mutant_is_no_difference() -> None:
 def test_a_mutant_that_cannot_be_made_is_not_caught() -> None:
     impossible = Mutant(id="impossible", description="", fix="", change=lambda problem: None)
     assert not plant(impossible, by_oracle, expected=EXPECTED).caught
+
+
+def test_the_table_is_long_and_each_fails_by_its_own_check() -> None:
+    assert len(MUTANTS) >= 40
+    assert {m.check for m in MUTANTS} == {"outputs", "gradients", "training"}
+    for name, check in (("epsilon misplaced", "training"), ("gradient halved by a tied bias", "gradients")):
+        fate = plant(next(m for m in MUTANTS if m.id == name), by_oracle, expected=EXPECTED)
+        assert fate.by.startswith(f"{check} float64")
+
+
+PAIRS = (
+    ("bias doubled", "mask ignored", "lstm/mask/scattered"),
+    ("recurrent kernel transposed", "direction", "lstm/default"),
+    ("gates i and f of lstm swapped", "initial c ignored", "lstm/default"),
+    ("forget bias added twice", "return_sequences off by one", "lstm/default"),
+    ("other hard_sigmoid", "kernel reshaped", "lstm/recurrent_activation/hard_sigmoid 1-5"),
+    ("gates z and r of gru swapped", "GRU bias parts swapped", "gru reset_after/default"),
+    ("directions swapped", "merge mode", "bidirectional/sum"),
+    ("bias misplaced", "states h and c swapped", "lstm/default"),
+)
+
+
+@pytest.mark.parametrize(("one", "other", "base"), PAIRS, ids=lambda value: value)
+def test_two_mistakes_at_once_are_named(one: str, other: str, base: str) -> None:
+    problem = problem_of(next(iter(cases([f"{base}@different"]))))
+    first, second = (next(m for m in MUTANTS if m.id == name) for name in (one, other))
+    wrong = both(first, second).outputs(problem, by_oracle)
+    assert wrong is not None
+    best = diagnose_outputs(problem, wrong)[0]
+    names = {frozenset(name.split(", and ")) for name in (best.name, *best.ties)}
+    assert best.explains and frozenset({one, other}) in names
+    assert len(names) <= 2  # a tie is a tie of few
+
+
+def test_what_cannot_be_told_apart_is_a_tie() -> None:
+    problem = problem_of(next(iter(cases(["lstm/default@different"]))))
+    h, c = problem.initial_state
+    problem = replace(problem, initial_state=(np.zeros_like(h), c))
+    wrong = by_oracle(replace(problem, initial_state=()))
+    best = diagnose_outputs(problem, wrong)[0]
+    assert best.explains and {best.name, *best.ties} == {"initial state ignored", "initial c ignored"}
+
+
+def test_where_nothing_explains_it_the_place_is_told() -> None:
+    problem = problem_of(next(iter(cases(["lstm/default@different"]))))
+    outputs = by_oracle(problem)
+    strange = np.array(outputs["y"])
+    strange[1, 7:, 2] += np.linspace(0.1, 0.5, strange.shape[1] - 7)
+    best = diagnose_outputs(problem, {**outputs, "y": strange})[0]
+    assert not best.explains and best.where == "they part first at step 7, batch 1, unit 2"
 
 
 def test_the_names_are_their_own_and_the_bases_exist() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -188,13 +189,13 @@ def optimizer_like_keras(optimizer: Any, params: Iterable[Any]) -> Optimizer:
                 way_out="Leave it out, or write the step yourself.",
             )  # fmt: skip
     rate = config.get("learning_rate", _RATES.get(name, 0.001))
-    if isinstance(rate, bool) or not isinstance(rate, int | float):
+    if isinstance(rate, bool) or not isinstance(rate, Real):
         raise Unsupported(
             "a learning rate that is a schedule", class_name=name, found=shown(rate),
             way_out="Give the first rate as a number, and use a scheduler of torch.optim.lr_scheduler.",
         )  # fmt: skip
     options = {argument: config.get(key, default) for key, (argument, default) in row.options.items()}
-    made: Any = row.made(params, lr=float(np.float32(rate)), **options)
+    made: Any = row.made(params, lr=float(np.float32(float(rate))), **options)
     made.before = Before(**{"weight_decay": 0.004 if name == "AdamW" else None} | {
         key: config[key] for key in _BEFORE if key in config
     })  # fmt: skip
