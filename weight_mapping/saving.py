@@ -65,7 +65,10 @@ def save(portable: Portable, path: str | Path, *, keras: int | None = None, proo
         write_safetensors(path, portable.arrays(), carried)
         return
     if path.suffix not in (".keras", ".h5", ".hdf5"):
-        raise PortingError("an unknown suffix", where=str(path), expected=".keras, .h5, .weights.h5 or .safetensors")
+        raise PortingError(
+            "an unknown suffix", where=str(path), expected=".keras, .h5, .weights.h5 or .safetensors",
+            way_out="For ONNX: weight_mapping.onnx.save." if path.suffix == ".onnx" else None,
+        )  # fmt: skip
     target = target_of(portable, keras)
     portable = replace(portable, spec=in_keras_order(portable.spec))
     if keras:

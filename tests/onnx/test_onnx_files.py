@@ -17,6 +17,7 @@ from portables import layer_weights
 from recurrent_models import CELLS, of_images
 from whole_models import at, tagger
 
+import weight_mapping as wm
 from harness.backends.ported_onnx import outputs, session
 from harness.cases import both_ways, run
 from harness.problems import sized
@@ -147,6 +148,11 @@ def test_a_refusal_is_by_name_with_a_way_out_and_leaves_nothing(words: str, tmp_
         save(REFUSED[words](), tmp_path / "model.onnx")
     assert refused.value.way_out
     assert not list(tmp_path.iterdir())
+
+
+def test_the_core_says_who_writes_onnx(tmp_path: Path) -> None:
+    with pytest.raises(PortingError, match="weight_mapping.onnx.save"):
+        wm.save(tagger(), tmp_path / "model.onnx")
 
 
 def test_more_than_a_file_holds_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
