@@ -151,7 +151,7 @@ def test_a_refusal_is_by_name_with_a_way_out_and_leaves_nothing(words: str, tmp_
 
 
 def test_the_core_says_who_writes_onnx(tmp_path: Path) -> None:
-    with pytest.raises(PortingError, match="weight_mapping.onnx.save"):
+    with pytest.raises(PortingError, match=r"weight_mapping\.onnx\.save"):
         wm.save(tagger(), tmp_path / "model.onnx")
 
 
