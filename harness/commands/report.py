@@ -9,7 +9,8 @@ import click
 
 from harness.commands import summaries
 from harness.results import read_file, write_text
-from weight_mapping.errors import printable
+from weight_mapping.errors import printable, shown
+from weight_mapping.files.guard import reading
 
 
 @click.command("report")
@@ -47,7 +48,9 @@ def command(
     summaries.write(results[-1], junit, markdown)
     if len(results) == 1:
         path = output or files[0].parent / "report.html"
-        write_text(path, render.page(results[0]))
+        with reading(shown(files[0].name)):
+            page = render.page(results[0])
+        write_text(path, page)
         click.echo(printable(path))
         return int(results[0].verdict != "holds")
     old, new = results
@@ -59,6 +62,8 @@ def command(
     worse = sum(change.worse for change in found)
     click.echo(f"{len(found)} differences, {worse} for the worse" if found else "no difference")
     if output:
-        write_text(output, render.page(new, since=old))
+        with reading(shown(files[1].name)):
+            page = render.page(new, since=old)
+        write_text(output, page)
         click.echo(printable(output))
     return int(worse > 0)

@@ -576,10 +576,11 @@ STRANGE: Mapping[str, Make] = {
 SOUND: Mapping[str, Make] = {
     "h5": h5(lambda file: None), "keras": zipped(lambda members: None), "spec": spec(lambda document: None),
     "tfjs": tfjs(lambda model, folder: None), "checkpoint": checkpoint(lambda folder: None),
-    "layer": with_layer("RepeatVector", n=7), "option": option(units=5), "inner": inner_h5(lambda file: None),
+    "layer": with_layer("Activation", activation="relu"), "option": option(units=5),
+    "inner": inner_h5(lambda file: None),
     "array": array(data=np.random.default_rng(1).normal(size=(3, 20)).astype("f4")),
     "deflated": zipped(lambda members: None, zipfile.ZIP_DEFLATED),
-    "pt": torch_file(lambda folder: {"weight_ih_l0": _drawn(20, 3), "weight_hh_l0": _drawn(20, 5)}),
+    "pt": torch_file(lambda folder: {"weight": _drawn(20, 3)}),
     "safetensors": tensors({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}, bytes(8)),
 }  # fmt: skip
 """The benign neighbour of each kind of attack: made in the same way, with nothing changed."""

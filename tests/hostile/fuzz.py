@@ -31,6 +31,7 @@ from harness.results import Case, Results, read, to_json
 from weight_mapping.errors import PortingError
 from weight_mapping.exchange import from_data, to_data
 from weight_mapping.files import open_archive
+from weight_mapping.files.guard import reading
 from weight_mapping.weights import Portable
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -176,7 +177,8 @@ def _page(path: Path) -> str:
         results = read(path.read_text(encoding="utf-8", errors="strict"))
     except ValueError as error:
         raise PortingError(str(error)) from error
-    page = render.page(results)
+    with reading(path.name):
+        page = render.page(results)
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", page)
     return page
 
