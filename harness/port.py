@@ -79,13 +79,18 @@ def _amplification(portable: Portable, inputs: Sequence[NDArray[Any]], reference
 
 
 def _perturbed(portable: Portable, rng: np.random.Generator) -> Portable:
-    def moved(array: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(array, np.float64) * (1 + DELTA * rng.choice([-1.0, 1.0], array.shape))
+    return with_arrays(
+        portable, lambda array: np.asarray(array, np.float64) * (1 + DELTA * rng.choice([-1.0, 1.0], array.shape))
+    )
+
+
+def with_arrays(portable: Portable, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Portable:
+    """The model with every array of its weights changed so."""
 
     def leaf(weights: LeafWeights) -> LeafWeights:
         if isinstance(weights, CellWeights):
-            return replace(weights, **{name: moved(array) for name, array in weights.arrays()})
-        return {name: moved(array) for name, array in weights.items()}
+            return replace(weights, **{name: change(array) for name, array in weights.arrays()})
+        return {name: change(array) for name, array in weights.items()}
 
     return replace(portable, weights={path: leaf(weights) for path, weights in portable.weights.items()})
 

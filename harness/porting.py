@@ -155,10 +155,13 @@ def _proof(portable: Portable, request: Request, command: str) -> tuple[Case, Ma
     if request.target == "keras":
         from weight_mapping.slopes import slopes
 
-        # Scaled weights are rounded to float32 once more, so only float32's bound can hold.
-        scaled = request.keras is not None and slopes(portable) - {1 / 6 if request.keras == 3 else 1 / 5}
+        slope = 1 / 6 if request.keras == 3 else 1 / 5
+        scaled = request.keras is not None and slopes(portable) - {slope}
+        # Scaled weights are rounded to float32 once more: of the file only float32's bound can hold, and float64 judges
+        # the scaling itself.
         dtypes = ("float32",) if scaled else ("float64", "float32")
-        beside = [loaded] if (loaded := _loaded(portable, request)) else []
+        beside = [_scaled(slope)] if scaled else []
+        beside += [loaded] if (loaded := _loaded(portable, request)) else []
         return prove(_read_again(request), backend="the file read again", dtypes=dtypes, beside=beside), {}
     if request.target == "onnx":
         ported_onnx = _backend("ported_onnx", "onnx")
@@ -171,6 +174,19 @@ def _proof(portable: Portable, request: Request, command: str) -> tuple[Case, Ma
 
         beside.append(port.Way(check="outputs of model.py", backend="PyTorch alone", outputs=outputs()))
     return prove(ported.outputs, beside=beside), ported.destinations(portable)[0]
+
+
+def _scaled(slope: float) -> port.Way:
+    """The model with weights scaled to this slope of hard_sigmoid, before they are rounded to what a file holds."""
+
+    def outputs(portable: Any, inputs: Any, dtype: str) -> Any:
+        from weight_mapping import oracle
+        from weight_mapping.slopes import with_slope
+
+        answer = oracle.run(with_slope(port.with_arrays(portable, lambda array: array.astype(dtype)), slope), *inputs)
+        return list(answer) if isinstance(answer, tuple) else [answer]
+
+    return port.Way(check="outputs of the scaled weights", backend="the oracle", outputs=outputs, dtypes=("float64",))
 
 
 def _loaded(portable: Portable, request: Request) -> port.Way | None:
