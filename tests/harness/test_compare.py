@@ -7,8 +7,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from harness.compare import Limit, agreement, difference, not_measured
-from harness.results import CHAOTIC, FAILS, HOLDS, Case, Results
+from harness.compare import Limit, agreement, difference, failed, not_measured, place
+from harness.results import CHAOTIC, FAILS, HOLDS, NOT_MEASURED, Case, Results
 
 LIMIT = Limit(1e-12, "a test")
 RNG = np.random.default_rng(3)
@@ -94,6 +94,28 @@ def test_the_place_names_gates_by_letter() -> None:
     other = kernel.copy()
     other[1, 0, 2] = 2
     assert difference("gradient kernel", kernel, other, kind="lstm").where.endswith("gate f, unit 0, feature 2")
+
+
+def test_the_place_is_told_by_what_the_axes_are() -> None:
+    for name, index, words in (
+        ("y", (1, 2, 3), "batch 1, step 2, unit 3"),
+        ("h", (1, 3), "batch 1, unit 3"),
+        ("gradient bias of forward/0", (0, 2, 3), "part 0, gate 2, unit 3"),
+        ("gradient x", (1, 2, 3), "batch 1, step 2, feature 3"),
+        ("losses", (4,), "training step 4"),
+        ("strange", (1, 2, 3, 4), "axis 0 1, axis 1 2, axis 2 3, axis 3 4"),
+    ):
+        assert place(name, index) == words
+    assert place("recurrent", (1, 2, 3), "gru") == "gate r, unit 2, previous unit 3"
+
+
+def test_records_without_figures_say_who_and_why() -> None:
+    silent, broken = not_measured("outputs", "b", "not there"), failed("outputs", "b", "it raised")
+    assert (silent.check, silent.backend, silent.reference, silent.unit) == ("outputs", "b", "oracle", "relative")
+    assert (silent.error, silent.bound, silent.reason, silent.verdict) == (None, None, "not there", NOT_MEASURED)
+    assert (broken.check, broken.backend, broken.reference, broken.unit) == ("outputs", "b", "oracle", "relative")
+    assert (broken.error, broken.bound, broken.reason) == (np.inf, 0.0, "it raised")
+    assert (broken.verdict, broken.where) == (FAILS, "no answer")
 
 
 def _case(id: str, *agreements: object) -> Case:
