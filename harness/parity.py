@@ -5,21 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-import weight_mapping as wm
-from harness import likely
+from harness import descent, likely, located
 from harness.bounds import ACTIVATIONS, DELTA, DRAWS, LAMBDA
 from harness.compare import UNIT, Limit, Named, agreement, difference
+from harness.parity_sides import Arrays, KerasSide, OracleSide, side_of
 from harness.results import FAILS, HOLDS, Agreement, Case
 from weight_mapping.errors import PortingError, Unsupported
-from weight_mapping.weights import Portable, fingerprint
-
-Arrays = list[NDArray[Any]]
+from weight_mapping.weights import fingerprint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -30,6 +27,8 @@ class Comparison:
     expected: Named = field(repr=False)
     actual: Named = field(repr=False)
     likely: tuple[str, ...] = ()
+    located: tuple[str, ...] = ()
+    """The recurrent cells whose weights differ, a sentence each."""
 
     @property
     def failures(self) -> list[Agreement]:
@@ -38,44 +37,53 @@ class Comparison:
 
 def compare(
     keras_model: Any, torch_module: Any, x: Any, *, id: str, repeat: str, states: Any = None, gradients: bool = False,
-    tolerance: float | None = None, seed: int = 0,
+    training: bool | int = False, tolerance: float | None = None, seed: int = 0,
 ) -> Comparison:  # fmt: skip
     """Run both on the same arrays and hold PyTorch's answer to Keras'.
 
     `keras_model`: a Keras 3 or tf_keras model or layer, or a saved file's path or a Portable, which the float64 oracle
     runs. `x`: an array, or a list of them in Keras' order; `states`: initial states in Keras' order ([h, c]).
-    `gradients`: also those of sum(output * random cotangent) to every float input and state. `tolerance`: the greatest
-    difference allowed, relative to the greatest magnitude; without it the bound is derived (`limits`)."""
+    `gradients`: also those of sum(output * random cotangent) to every float input and state. `training`: also the
+    losses and the outputs of so many steps (True: 4) down the gradient of the mean squared distance to random targets;
+    neither model is changed. `tolerance`: the greatest difference allowed, relative to the greatest magnitude; without
+    it the bound is derived (`limits`)."""
     from harness.backends import live_torch
 
     if not live_torch.is_module(torch_module):
         raise Unsupported("the PyTorch side is no nn.Module", class_name=type(torch_module).__name__)
     started, inputs, starts = time.perf_counter(), _arrays(x), _arrays(states)
     rng = np.random.default_rng(seed)
-    keras_side = _reference(keras_model, gradients, starts)
+    steps = descent.STEPS if training is True else int(training)
+    if steps < 0:
+        raise PortingError("a number of training steps below zero", found=steps)
+    keras_side = side_of(keras_model, gradients or bool(steps), starts)
     outputs, _ = keras_side.run(inputs, starts, None)
     shapes = [y.shape for y in outputs]
     cotangents = [rng.standard_normal(shape).astype(np.float32) for shape in shapes] if gradients else None
+    targets = [rng.standard_normal(shape).astype(np.float32) for shape in shapes] if steps else []
     expected = _named(*keras_side.run(inputs, starts, cotangents), inputs, starts) if gradients else _outputs(outputs)
+    if steps:
+        expected |= _trained(*keras_side.train(inputs, starts, targets, steps))
 
     def torch_side(module: Any, arrays: Arrays) -> dict[str, NDArray[Any]]:
         xs, hs = arrays[: len(inputs)], arrays[len(inputs) :]
-        return _named(*live_torch.run(module, xs, hs, cotangents, shapes), inputs, starts)
+        found = _named(*live_torch.run(module, xs, hs, cotangents, shapes), inputs, starts)
+        if steps:
+            found |= _trained(*live_torch.train(module, xs, hs, targets, steps, descent.LEARNING_RATE))
+        return found
 
     actual = torch_side(torch_module, [*inputs, *starts])
     if tolerance is None:
-        bounds = limits(torch_module, torch_side, [*inputs, *starts], gradients)
+        bounds = limits(torch_module, torch_side, [*inputs, *starts], gradients or bool(steps))
     else:
         bounds = dict.fromkeys(actual, Limit(tolerance, "the tolerance that the test gives"))
     bounds = {name: bounds.get(name, Limit(UNIT["float32"], "PyTorch gives no such part")) for name in expected}
-    parts = {"outputs": [n for n in expected if not n.startswith("gradient")]}
-    parts |= {"gradients": [n for n in expected if n.startswith("gradient")]} if gradients else {}
     agreements = tuple(
         agreement(
-            check, "PyTorch", {n: expected[n] for n in names}, {n: a for n, a in actual.items() if _of(n, check)},
-            bounds, dtype="float32", against=keras_side.name,
+            check, "PyTorch", _part(expected, check), _part(actual, check), bounds, dtype="float32",
+            against=keras_side.name,
         )
-        for check, names in parts.items()
+        for check in dict.fromkeys(map(_check, expected))
     )  # fmt: skip
     case = Case(
         id=id, title=id, group="pytest",
@@ -84,11 +92,31 @@ def compare(
         fingerprint=" ".join(fingerprint(a)[:16] for a in (*inputs, *starts)), repeat=repeat, agreements=agreements,
         seconds=time.perf_counter() - started,
     )  # fmt: skip
-    known = keras_side.known() if case.verdict == FAILS else None
-    mistakes = (
-        likely.likely(known, inputs, starts, [a for n, a in actual.items() if _of(n, "outputs")]) if known else ()
+    if case.verdict != FAILS:
+        return Comparison(case=case, expected=expected, actual=actual)
+    return Comparison(
+        case=case, expected=expected, actual=actual,
+        likely=_likely(keras_side, torch_module, case, inputs, starts, list(_part(actual, "outputs").values())),
+        located=located.apart(keras_side.cells(), live_torch.recurrent(torch_module)),
+    )  # fmt: skip
+
+
+def _likely(
+    keras_side: KerasSide | OracleSide, module: Any, case: Case, inputs: Arrays, states: Arrays, outputs: Arrays
+) -> tuple[str, ...]:
+    """The mistakes that explain the outputs; where these hold and training does not, a second bias that learns."""
+    from harness.backends import live_torch
+
+    if any(a.verdict == FAILS for a in case.agreements if a.check.startswith("outputs")):
+        known = keras_side.known()
+        return likely.likely(known, inputs, states, outputs) if known else ()
+    moving = live_torch.second_biases(module)
+    if not moving or not any(place.weights.bias_form == "single" for place in keras_side.cells()):
+        return ()
+    return (
+        f"two biases in training: {moving[0]} moves beside bias_ih, so their sum moves twice as far as Keras' one; "
+        "requires_grad_(False) on it",
     )
-    return Comparison(case=case, expected=expected, actual=actual, likely=mistakes)
 
 
 def limits(module: Any, run: Any, arrays: Arrays, gradients: bool) -> dict[str, Limit]:
@@ -128,57 +156,21 @@ def message(found: Comparison) -> str:
         if name is not None:
             expected, actual = _values(found.expected[name], found.actual[name])
             lines += [f"    expected  {expected!r}  ({failed.reference})", f"    actual    {actual!r}  (PyTorch)"]
+            lines += _first_step(found.expected[name], found.actual[name], failed)
         lines += [f"    error     {failed.error:.4g} u of the greatest magnitude, u = 2^-24"]
         lines += [f"    bound     {failed.bound:.4g} u: {failed.reason}"]
+    lines += [f"  weights   {place}" for place in found.located]
     lines += [f"  likely    {finding}" for finding in found.likely]
     return "\n".join([*lines, f"  repeat    {found.case.repeat}"])
 
 
-@dataclass(frozen=True, slots=True)
-class _Keras:
-    name: str
-    model: Any
-    package: str
-
-    def known(self) -> likely.Known | None:
-        return likely.of_keras(self.model, self.package)
-
-    def run(self, inputs: Arrays, states: Arrays, cotangents: Arrays | None) -> tuple[Arrays, list[Any]]:
-        from harness.backends import live_keras
-
-        return live_keras.run(self.model, inputs, states, cotangents)
-
-
-@dataclass(frozen=True, slots=True)
-class _Oracle:
-    name: str
-    portable: Portable
-
-    def known(self) -> likely.Known | None:
-        return likely.of_portable(self.portable)
-
-    def run(self, inputs: Arrays, _states: Arrays, _cotangents: Arrays | None) -> tuple[Arrays, list[Any]]:
-        found = wm.oracle.run(self.portable, *inputs)
-        return list(found) if isinstance(found, tuple) else [found], []
-
-
-def _reference(model: Any, gradients: bool, states: Arrays) -> _Keras | _Oracle:
-    if isinstance(model, str | Path | Portable):
-        if gradients or states:
-            raise Unsupported(
-                "a saved model is compared by its outputs, from its own first states",
-                way_out="Load it with Keras and pass the model for gradients or other states.",
-            )
-        portable = model if isinstance(model, Portable) else wm.load(model)
-        return _Oracle(f"{portable.spec.name} by the float64 oracle", portable)
-    owners = {kind.__module__.split(".")[0] for kind in type(model).__mro__}
-    for package, title in (("tf_keras", "Keras 2"), ("keras", "Keras 3")):
-        if package in owners:
-            return _Keras(f"{title} {type(model).__name__} {model.name}", model, package)
-    raise PortingError(
-        f"the Keras side is a {type(model).__name__}",
-        expected="a model or layer of keras or tf_keras, a saved file's path, or a Portable",
-    )
+def _first_step(expected: NDArray[Any], actual: NDArray[Any], failed: Agreement) -> list[str]:
+    """Of a sequence (batch, time, …): the first step that is beyond the bound."""
+    if expected.ndim < 3 or expected.shape != actual.shape or failed.bound is None:
+        return []
+    allowed = failed.bound * UNIT["float32"] * (float(np.abs(expected).max()) or 1.0)
+    within = (np.abs(np.asarray(actual, np.float64) - expected) <= allowed).all((0, *range(2, expected.ndim)))
+    return [f"    first     at step {int(within.argmin())} of {len(within)}"]
 
 
 def _arrays(given: Any) -> Arrays:
@@ -199,8 +191,17 @@ def _named(outputs: Arrays, slopes: list[Any], inputs: Arrays, states: Arrays) -
     return _outputs(outputs) | {f"gradient {n}": slope for n, slope in sizes.items() if slope is not None}
 
 
-def _of(name: str, check: str) -> bool:
-    return name.startswith("gradient") == (check == "gradients")
+def _trained(losses: NDArray[Any], outputs: Arrays) -> dict[str, NDArray[Any]]:
+    return {"training losses": losses} | {f"trained output {n}": y for n, y in enumerate(outputs)}
+
+
+def _check(name: str) -> str:
+    """The check that an array of this name belongs to."""
+    return {"gradient": "gradients", "training": "training", "trained": "training"}.get(name.split()[0], "outputs")
+
+
+def _part(arrays: Mapping[str, NDArray[Any]], check: str) -> dict[str, NDArray[Any]]:
+    return {name: array for name, array in arrays.items() if _check(name) == check}
 
 
 def _values(expected: NDArray[Any], actual: NDArray[Any]) -> tuple[float, float]:

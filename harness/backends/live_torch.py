@@ -5,12 +5,16 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from harness.located import Place, of_portable
+from weight_mapping.torch import BidirectionalLayer, RecurrentLayer, extract, weights
 
 Arrays = Sequence[NDArray[Any]]
 
@@ -50,6 +54,51 @@ def run(
     finally:
         module.train(was_training)
     return [_array(y) for y in outputs], [None if s is None else _array(s) for s in slopes]
+
+
+def train(
+    module: nn.Module, inputs: Arrays, states: Arrays, targets: Arrays, steps: int, rate: float
+) -> tuple[NDArray[Any], list[NDArray[Any]]]:  # fmt: skip
+    """A copy of the module led down the gradient of the mean squared errors, added up over the outputs: the loss before
+    each step, and the outputs at the end. In evaluation mode: dropout has no twin to be compared with."""
+    walked = copy.deepcopy(module).eval()
+    kind, device = next(((p.dtype, p.device) for p in _floats(walked)), (torch.float32, torch.device("cpu")))
+    tensors = [torch.from_numpy(np.array(array)).to(device) for array in (*inputs, *states)]
+    tensors = [t.to(kind) if t.is_floating_point() else t for t in tensors]
+    goals = [torch.from_numpy(np.array(t)).to(device, kind) for t in targets]
+    trained = [p for p in walked.parameters() if p.requires_grad]
+    losses = []
+    for _ in range(steps):
+        outputs = _called(walked, tensors[: len(inputs)], tensors[len(inputs) :], [g.shape for g in goals])
+        loss = torch.stack([((y - goal) ** 2).mean() for y, goal in zip(outputs, goals, strict=False)]).sum()
+        slopes = torch.autograd.grad(loss, trained, allow_unused=True)
+        with torch.no_grad():
+            for parameter, slope in zip(trained, slopes, strict=True):
+                if slope is not None:
+                    parameter -= rate * slope
+        losses.append(loss.detach().cpu().numpy())
+    with torch.no_grad():
+        outputs = _called(walked, tensors[: len(inputs)], tensors[len(inputs) :], [g.shape for g in goals])
+    return np.stack(losses), [_array(y) for y in outputs]
+
+
+def recurrent(module: nn.Module, name: str = "") -> list[Place]:
+    """The recurrent cells of a module, in the order in which it holds them: of nn.LSTM, nn.GRU and nn.RNN, and of what
+    `weight_mapping.torch` builds. A module with one cell gives it its own name."""
+    if isinstance(module, RecurrentLayer | BidirectionalLayer):
+        found = [Place(name="/".join(path), weights=w) for path, w in weights(module).items()]
+    elif isinstance(module, nn.RNNBase):
+        found = of_portable(extract(module)) if not module.proj_size else []
+    else:
+        inner = ((f"{name}.{part}".lstrip("."), child) for part, child in module.named_children())
+        return [place for part, child in inner for place in recurrent(child, part)]
+    own = name or type(module).__name__
+    return [replace(place, name=own if len(found) == 1 else f"{own}.{place.name}") for place in found]
+
+
+def second_biases(module: nn.Module) -> list[str]:
+    """The second biases that training moves too."""
+    return [name for name, p in module.named_parameters() if "bias_hh" in name and p.requires_grad]
 
 
 def perturbed(

@@ -88,7 +88,7 @@ def test_a_worker_that_breaks_down_leaves_no_pass(pytester: pytest.Pytester) -> 
 def test_a_folder_is_no_page(pytester: pytest.Pytester) -> None:
     ran = pytester.runpytest_subprocess(f"--parity-report={pytester.path}")
     assert ran.ret == pytest.ExitCode.USAGE_ERROR
-    ran.stderr.fnmatch_lines(["*is a folder; name the page*"])
+    ran.stderr.fnmatch_lines(["*is a folder; name a file*"])
 
 
 def test_the_plugin_imports_no_framework_and_nothing_heavy() -> None:
