@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -116,11 +117,12 @@ def _terms(weights: LeafWeights) -> int:
     return max((int(np.prod(k.shape[:-1])) + 1 for k in kernels), default=1)
 
 
-def described(portable: Portable, module_of: Mapping[str, str]) -> dict[str, Any]:
-    """What the page and proof.json say of a port: every layer's fate, every weight's way, what was resolved."""
+def described(portable: Portable, module_of: Mapping[str, str], held_by: Mapping[str, str]) -> dict[str, Any]:
+    """What the page and proof.json say of a port: every layer's fate, every weight's way, what was resolved.
+    `module_of`: what each layer became; `held_by`: what holds each array in the port."""
     source = portable.source
     prints, arrays = portable.fingerprints(), portable.arrays()
-    origins = {"/".join(path): names for path, names in source.origins.items()}
+    origins = _origins(portable)
     return {
         "file": source.path, "sha256": source.sha256, "container": source.container,
         "keras_version": source.keras_version, "backend": source.backend,
@@ -129,16 +131,40 @@ def described(portable: Portable, module_of: Mapping[str, str]) -> dict[str, Any
             {"name": name, "class": words(layer), "module": module_of.get(name, ""), "fate": fate(layer)}
             for name, layer in portable.spec.layers.items()
         ],
+        "graph": [
+            {"name": n.name, "layer": n.layer, "inputs": [ref.node for ref in (*n.inputs, *n.initial_state)]}
+            for n in portable.spec.nodes
+        ],
+        "inputs": [
+            {"name": i.name, "shape": str(i.shape or "any shape").replace("None", "any")} for i in portable.spec.inputs
+        ],
+        "outputs": [ref.node for ref in portable.spec.outputs],
         "weights": [
             {
-                "array": name, "shape": list(array.shape), "dtype": str(array.dtype), "sha256": prints[name],
-                "source": ", ".join(origins.get(name.rpartition("/")[0], ())),
+                "source": origins.get(name, ""), "array": name, "shape": list(array.shape), "dtype": str(array.dtype),
+                "destination": held_by.get(name, ""), "sha256": prints[name],
             }
             for name, array in arrays.items()
         ],
         "resolved": list(source.resolved),
         "warnings": warnings(portable),
     }  # fmt: skip
+
+
+def _origins(portable: Portable) -> dict[str, str]:
+    """For each array the name that it had in the file, told by its last word, or by its number in Keras 3's `vars`; all
+    names of its leaf where neither tells it."""
+    found: dict[str, str] = {}
+    for path, _, weights in portable.leaves():
+        own = [name for name, _ in weights.arrays()] if isinstance(weights, CellWeights) else list(weights)
+        names = portable.source.origins.get(path, ())
+        numbered = len(own) == len(names) and all(n.endswith(f"/vars/{k}") for k, n in enumerate(names))
+        for number, name in enumerate(own):
+            called = {"recurrent": "recurrent_kernel"}.get(name, name)
+            alone = [n for n in names if re.fullmatch(rf"{re.escape(called)}(_\d+)?(:\d+)?", n.rpartition("/")[2])]
+            alone = [names[number]] if numbered else alone
+            found["/".join((*path, name))] = alone[0] if len(alone) == 1 else ", ".join(names)
+    return found
 
 
 def words(layer: Layer) -> str:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness import affordable, confined, environment, port
+from harness import affordable, confined, conventions, environment, port
 from harness.results import HOLDS, Case, Results, to_json, write_text
 from harness.seal import PROOF, sealed
 from weight_mapping.errors import PortingError, Unsupported, shown
@@ -63,8 +63,8 @@ def port_file(file: Path, config: Path | None, output: Path, request: Request, *
     if (request.proof or request.standalone) and not request.trusted:
         affordable.check(portable)
     alone = _standalone(portable) if request.standalone else None
-    case, modules = _proof(portable, request, command) if request.proof else (None, {})
-    results = _results(portable, case, modules, command, _untried(portable, request))
+    case, modules, arrays = _proof(portable, request, command) if request.proof else (None, {}, {})
+    results = _results(portable, case, modules, arrays, command, _untried(portable, request))
     if config:
         results = replace(results, port={**results.port, "configuration": str(config)})
     texts = _texts(results, portable)
@@ -145,8 +145,8 @@ def _needed(what: str, missing: ModuleNotFoundError, extra: str = "torch") -> Po
     return PortingError(f"{what} needs {missing.name}", way_out=f"Install it: pip install 'lstm-parity[{extra}]'.")
 
 
-def _proof(portable: Portable, request: Request, command: str) -> tuple[Case, Mapping[str, str]]:
-    """The proof, and what each layer became."""
+def _proof(portable: Portable, request: Request, command: str) -> tuple[Case, Mapping[str, str], Mapping[str, str]]:
+    """The proof, what each layer became, and what holds each array."""
 
     def prove(*outputs: port.Outputs, **options: Any) -> Case:
         with nullcontext() if request.trusted else affordable.limited(portable):
@@ -162,18 +162,20 @@ def _proof(portable: Portable, request: Request, command: str) -> tuple[Case, Ma
         dtypes = ("float32",) if scaled else ("float64", "float32")
         beside = [_scaled(slope)] if scaled else []
         beside += [loaded] if (loaded := _loaded(portable, request)) else []
-        return prove(_read_again(request), backend="the file read again", dtypes=dtypes, beside=beside), {}
+        return prove(_read_again(request), backend="the file read again", dtypes=dtypes, beside=beside), {}, {}
     if request.target == "onnx":
         ported_onnx = _backend("ported_onnx", "onnx")
         case = prove(ported_onnx.outputs, backend="ONNX Runtime", dtypes=ported_onnx.dtypes(portable))
-        return case, ported_onnx.destinations(portable)
+        return case, ported_onnx.destinations(portable), {}
     ported = _backend("ported", "torch")
     beside = []
     if request.standalone:
         from harness.backends.standalone import outputs
 
         beside.append(port.Way(check="outputs of model.py", backend="PyTorch alone", outputs=outputs()))
-    return prove(ported.outputs, beside=beside), ported.destinations(portable)[0]
+    case = prove(ported.outputs, beside=beside)
+    mapped = [id for layer in portable.spec.layers.values() for id in conventions.of(layer)]
+    return replace(case, conventions=tuple(dict.fromkeys(mapped))), *ported.destinations(portable)
 
 
 def _scaled(slope: float) -> port.Way:
@@ -242,9 +244,10 @@ def _untried(portable: Portable, request: Request) -> Mapping[str, str]:
 
 
 def _results(
-    portable: Portable, case: Case | None, modules: Mapping[str, str], command: str, untried: Mapping[str, str]
-) -> Results:
-    told = port.described(portable, modules)
+    portable: Portable, case: Case | None, modules: Mapping[str, str], arrays: Mapping[str, str], command: str,
+    untried: Mapping[str, str],
+) -> Results:  # fmt: skip
+    told = port.described(portable, modules, arrays)
     told["proof"] = {
         a.check: f"{a.verdict}: error {a.error:.3g}, bound {a.bound:.3g} {a.unit}; {a.reason}"
         for a in (case.agreements if case else ())
@@ -253,6 +256,7 @@ def _results(
     return Results(
         kind="port", command=command, environment=environment.describe(), cases=(case,) if case else (),
         planned=("port",) if case else (), port=told, not_measured=left_out,
+        conventions=conventions.told(case.conventions if case else ()),
     )  # fmt: skip
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 import weight_mapping.torch as wt
+from weight_mapping.spec import Path
+from weight_mapping.torch.model import GraphModule, TimeDistributedLayer
+from weight_mapping.torch.plain import PlainLayer
+from weight_mapping.torch.reading import cells
 from weight_mapping.weights import Portable
 
 
@@ -22,10 +27,35 @@ def outputs(portable: Portable, inputs: Sequence[NDArray[Any]], dtype: str) -> l
 
 
 def destinations(portable: Portable) -> tuple[dict[str, str], dict[str, str]]:
-    """(layer name -> the module's class, the state_dict's key -> its shape in words) of the built module."""
+    """(layer name -> the module's class, array -> the keys of the state_dict that hold it) of the built module."""
     module = wt.build(portable)
     kinds = {name: _kind(module, name) for name in portable.spec.layers}
-    return kinds, {key: str(tuple(tensor.shape)) for key, tensor in module.state_dict().items()}
+    keys = {tensor.data_ptr(): key for key, tensor in module.state_dict().items() if tensor.numel()}
+    found: dict[str, list[str]] = {}
+    for array, tensor in _held(module, ()):
+        key = keys.get(tensor.data_ptr())
+        found.setdefault(array, []).extend([key] if key else [])
+    return kinds, {array: ", ".join(own) for array, own in found.items()}
+
+
+def _held(module: nn.Module, path: Path) -> Iterator[tuple[str, Tensor]]:
+    """Every array of `Portable.arrays`, and the tensors that hold it."""
+    match module:
+        case GraphModule():
+            for name, part in module.layers.items():
+                yield from _held(part, (*path, wt.layer_name(name)))
+        case TimeDistributedLayer():
+            yield from _held(module.layer, (*path, "layer"))
+        case wt.RecurrentLayer() | wt.BidirectionalLayer():
+            for where, _, cell in cells(module):
+                for name, tensor in cell.named_parameters():
+                    yield "/".join((*path, *where, _ARRAYS[name.removesuffix("_l0")])), tensor
+        case PlainLayer():
+            for name, tensor in module.weights().items():
+                yield "/".join((*path, name)), tensor
+
+
+_ARRAYS = {"weight_ih": "kernel", "weight_hh": "recurrent", "bias": "bias", "bias_ih": "bias", "bias_hh": "bias"}
 
 
 def _kind(module: Any, name: str) -> str:
