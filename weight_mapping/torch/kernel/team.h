@@ -31,7 +31,7 @@ public:
             return;
         }
         for (long spins = 0; round.load(std::memory_order_acquire) == now; spins++) {
-            if (spins > 2000) sched_yield();
+            if (spins > 200) sched_yield();
 #if defined(__x86_64__)
             else __builtin_ia32_pause();
 #endif
