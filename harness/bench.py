@@ -17,7 +17,7 @@ from typing import Any
 
 from harness import jobs, stopwatch
 from harness.jobs import Job, Prepared, Shape
-from harness.results import Timing
+from harness.results import INTERRUPTED, Timing
 from weight_mapping.activations import Activation, activation, hard_sigmoid
 from weight_mapping.errors import PortingError
 
@@ -101,18 +101,27 @@ def run(
 
     `rounds` is the most that each is timed; a group of the same shape, task and device stops early once `seconds` are
     spent and 6 rounds are done, the fewest that give a median a 95 % interval. PortingError names an implementation,
-    task or device that is not known."""
+    task or device that is not known. Ctrl-C ends it: what was left is in the timings, not measured."""
     named = {row.name: row for row in IMPLEMENTATIONS}
     chosen = usual() if implementations is None else implementations
     rows = [named[name] for name in _known(chosen, named, "implementation")]
     devices, shapes, tasks = _known(devices, DEVICES, "device"), list(shapes), _known(tasks, jobs.TASKS, "task")
     plan = [(shape, task, device) for device in devices for shape in shapes for task in tasks]
     timings: list[Timing] = []
-    for shape, task, device in plan:
-        if progress and any(_obstacle(row, device) is None for row in rows):
-            progress(f"timing {task} {shape} on {device}")
-        timings += _group(shape, task, device, rows, rounds, seconds)
+    try:
+        for shape, task, device in plan:
+            if progress and any(_obstacle(row, device) is None for row in rows):
+                progress(f"timing {task} {shape} on {device}")
+            timings += _group(shape, task, device, rows, rounds, seconds)
+    except KeyboardInterrupt:
+        left = plan[len(timings) // len(rows) :]
+        timings += [_untimed(row, shape, task, device, INTERRUPTED) for shape, task, device in left for row in rows]
     return tuple(timings)
+
+
+def _untimed(row: Implementation, shape: Shape, task: str, device: str, reason: str) -> Timing:
+    note = f"not measured: {reason}"
+    return Timing(implementation=row.name, shape=shape, task=task, device=device, seconds=(), note=note)
 
 
 def _group(
@@ -140,9 +149,9 @@ def _group(
         row.name: timing(implementation=row.name, seconds=spent, agrees=first and last, note=note)
         for (row, _, _), spent, first, last in zip(ready, figures, before, after, strict=True)
     }
-    for name, reason in reasons.items():
-        done[name] = timing(implementation=name, seconds=(), note=f"not measured: {reason}")
-    return [done[row.name] for row in rows]
+    return [
+        done[row.name] if row.name in done else _untimed(row, shape, task, device, reasons[row.name]) for row in rows
+    ]
 
 
 def adapter(row: Implementation) -> Any:

@@ -22,6 +22,7 @@ from weight_mapping.files.strict_json import text_of
 
 SCHEMA = 1
 HOLDS, FAILS, NOT_MEASURED, CHAOTIC = "holds", "fails", "not measured", "chaotic"
+INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +170,11 @@ class Results:
     def missing(self) -> tuple[str, ...]:
         done = {case.id for case in self.cases}
         return tuple(i for i in self.planned if i not in done)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the run was ended before its end; what it had done is here."""
+        return any(reason.endswith(INTERRUPTED) for reason in self.not_measured.values())
 
     @property
     def verdict(self) -> str:

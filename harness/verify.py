@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -18,7 +18,7 @@ from harness.diagnose import Finding, diagnose_outputs, diagnose_training
 from harness.mutants import MUTANTS, Mutant
 from harness.optimizers import WALKS
 from harness.problems import Problem
-from harness.results import FAILS, Results
+from harness.results import FAILS, INTERRUPTED, Results, Timing
 from harness.results import Case as CaseResult
 from harness.results import Mutant as MutantResult
 from harness.walks import long_limits
@@ -41,14 +41,23 @@ def run(
     chosen: Sequence[Case], backends: Sequence[Backend], missing: Mapping[str, str], *, seed: int, mutants: bool,
     timings: bool, command: str, progress: Progress,
 ) -> Results:  # fmt: skip
-    """Everything of one verification. `missing`: the backends that took no part, and why."""
-    found = []
-    for case in chosen:
-        found.append(check(case, backends, seed=seed))
-        progress.case(found[-1])
-    fates = plant_all(backends, seed=seed, progress=progress) if mutants else []
-    timed = bench.default(progress=progress.timing) if timings else ()
+    """Everything of one verification. `missing`: the backends that took no part, and why.
+
+    Ctrl-C ends it: what is done by then is in the results, which say that they are not all."""
+    found: list[CaseResult] = []
+    fates: list[MutantResult] = []
+    timed: tuple[Timing, ...] = ()
     left_out = dict(missing)
+    try:
+        for case in chosen:
+            found.append(check(case, backends, seed=seed))
+            progress.case(found[-1])
+        for fate in plant_all(backends, seed=seed) if mutants else ():
+            fates.append(fate)
+            progress.mutant(fate)
+        timed = bench.default(progress=progress.timing) if timings else ()
+    except KeyboardInterrupt:
+        left_out["what was left to do"] = INTERRUPTED
     left_out |= {f"{t.implementation}, {t.task}, {t.device}": t.note for t in timed if not t.seconds}
     left_out |= {} if mutants else {"wrong ports": "--no-mutants was given"}
     left_out |= {} if timings else {"speed": "--no-bench was given"}
@@ -65,16 +74,12 @@ def run(
     )
 
 
-def plant_all(backends: Sequence[Backend], *, seed: int, progress: Progress | None = None) -> list[MutantResult]:
+def plant_all(backends: Sequence[Backend], *, seed: int) -> Iterator[MutantResult]:
     """Every wrong port's fate: planted in PyTorch where that is at hand, else in the oracle."""
     ours = next((backend for backend in backends if backend.name == "torch module"), None)
     expected: Known = {}
-    fates = []
     for mutant in MUTANTS:
-        fates.append(plant(mutant, _runner(ours), seed=seed, expected=expected))
-        if progress is not None:
-            progress.mutant(fates[-1])
-    return fates
+        yield plant(mutant, _runner(ours), seed=seed, expected=expected)
 
 
 def _runner(backend: Backend | None) -> Run:

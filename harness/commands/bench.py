@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from harness.intervals import in_words, median_interval, paired_ratio, unpaired_ratio
-from harness.results import Results, Timing, read_file, to_json, write_text
+from harness.results import INTERRUPTED, Results, Timing, read_file, to_json, write_text
 
 
 def _shapes(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
@@ -81,7 +82,21 @@ def command(
         write_text(output / "results.json", to_json(results))
         write_text(output / "report.html", render.page(results))
         click.echo(output / "report.html", err=as_json)
+    if results.interrupted:
+        click.echo(f"interrupted; what was timed is kept. What is left: {rest(results)}", err=True)
+        return 130
     return int(results.verdict != "holds")
+
+
+def rest(results: Results) -> str:
+    """The command that times what an interrupted run has left."""
+    left = [t for t in results.timings if t.note.endswith(INTERRUPTED)]
+    words = [
+        *(("--implementation", name) for name in dict.fromkeys(t.implementation for t in left)),
+        *(("--task", name) for name in dict.fromkeys(t.task for t in left)),
+        *(("--shape", ",".join(map(str, shape))) for shape in dict.fromkeys(t.shape for t in left)),
+    ]
+    return shlex.join(["lstm-parity", "bench", *(word for pair in words for word in pair)])
 
 
 def _tables(timings: Sequence[Timing], missing: Mapping[str, str]) -> Iterator[str]:

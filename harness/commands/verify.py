@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -53,7 +54,7 @@ def command(
 
     \b
     lstm-parity verify
-    lstm-parity verify --case 'gru/*' --case 'lstm/mask*' --no-bench
+    lstm-parity verify --case 'gru*' --case 'lstm/mask*' --no-bench
     lstm-parity verify ported
     """
     if folder:
@@ -81,7 +82,20 @@ def command(
     else:
         results = _run(chosen, names or tuple(backends.MODULES), seed, mutants=not no_mutants, timings=not no_bench)
     summaries.write(results, junit, markdown)
-    return finish(results, output, as_json=as_json)
+    code = finish(results, output, as_json=as_json)
+    if results.interrupted:
+        click.echo(f"interrupted; what was done is kept. What is left: {rest(results, output)}", err=True)
+        return 130
+    return code
+
+
+def rest(results: Results, output: Path) -> str:
+    """The command that runs what an interrupted verification has left: whole kinds of layers where none was begun."""
+    begun = {case.id.split("/")[0] for case in results.cases}
+    kinds = ((id.split("/")[0], id.split("@")[0]) for id in results.missing)
+    patterns = dict.fromkeys(f"{row}@*" if kind in begun else f"{kind}/*" for kind, row in kinds)
+    cases = [word for pattern in patterns for word in ("--case", pattern)]
+    return shlex.join(["lstm-parity", "verify", *cases, "-o", f"{output}-rest"])
 
 
 def _recheck(folder: Path, as_json: bool) -> int:
@@ -149,7 +163,7 @@ def failures(results: Results) -> Iterator[str]:
             yield f"caught and not named: {mutant.name}: {mutant.description}"
     for failure in results.sweep.get("failures", ()):
         yield f"fails: {failure['title']}: {'; '.join(failure['failures'])}. Repeat: {failure['repeat']}"
-    yield from (f"missing: {case}" for case in results.missing)
+    yield from () if results.interrupted else (f"missing: {case}" for case in results.missing)
 
 
 def verdict(results: Results) -> str:

@@ -102,3 +102,24 @@ def test_doctor_tells_all_and_is_content(capsys: pytest.CaptureFixture[str]) -> 
     assert found["measured"]["cpu"].keys() == {row.name for row in bench.IMPLEMENTATIONS}
     assert run("doctor") == 0
     assert "No clash of names" in capsys.readouterr().out
+
+
+def test_ctrl_c_keeps_what_is_timed_and_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    real, calls = stopwatch.interleave, []
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) > 1:
+            raise KeyboardInterrupt
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(stopwatch, "interleave", interrupted)
+    assert run(*SMALL, "--shape", "1,5,4,3", *NATIVE, "-o", str(tmp_path)) == 130
+    results = from_json((tmp_path / "results.json").read_text(encoding="utf-8"))
+    first, *left = [t for t in results.timings if t.device == "cpu"]
+    assert first.seconds and first.agrees
+    assert [t.note for t in left] == ["not measured: interrupted"]
+    again = "lstm-parity bench --implementation 'torch nn.LSTM' --task forward --shape 1,5,4,3"
+    assert again in capsys.readouterr().err

@@ -11,7 +11,9 @@ from pathlib import Path
 import click
 import pytest
 
+from harness import cases
 from harness.cli import COMMANDS, NAME, LazyGroup, cli
+from harness.commands import verify
 
 FILES = ("model.h5", "weights.h5", "model.json", "suspect.safetensors", "answers.npz", "results.json", "old.json")
 
@@ -73,3 +75,9 @@ def test_a_shell_completes(words: str, expected: set[str]) -> None:
         env={**os.environ, **asked}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert {line.split(",")[1] for line in ran.stdout.splitlines()} == expected, ran.stderr
+
+
+def test_the_cases_that_help_names_are_there() -> None:
+    words = [word for line in _examples(verify.command) for word in shlex.split(line)]
+    named = [words[n + 1] for n, word in enumerate(words) if word == "--case"]
+    assert named and all(cases.cases([pattern]) for pattern in named)

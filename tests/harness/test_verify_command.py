@@ -137,3 +137,25 @@ def test_list_names_cases_and_backends_and_loads_nothing() -> None:
     result = run("--list", "--case", "lstm/default")
     assert result.return_value == 0
     assert result.output.splitlines()[-1] == f"backends: {', '.join(backends.MODULES)}"
+
+
+@pytest.mark.usefixtures("one_backend")
+def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness import verify as main_job
+
+    def interrupted(case: Any, *arguments: Any, **options: Any) -> Any:
+        if case.id.startswith("bidirectional/sum"):
+            raise KeyboardInterrupt
+        return check.check(case, *arguments, **options)
+
+    monkeypatch.setattr(main_job, "check", interrupted)
+    cases = ["rnn/default@square", "bidirectional/concat@square", "bidirectional/sum@square"]
+    asked = [*(word for case in cases for word in ("--case", case)), "--backend", "torch module", "--no-bench"]
+    result = run(*asked, "-o", str(tmp_path / "page"))
+    assert result.return_value == 130
+    results = from_json((tmp_path / "page" / "results.json").read_text(encoding="utf-8"))
+    assert results.interrupted and results.verdict == FAILS
+    assert results.missing == ("bidirectional/sum@square",) and len(results.cases) == 2
+    assert (tmp_path / "page" / "report.html").exists()
+    again = next(line for line in result.stderr.splitlines() if line.startswith("interrupted"))
+    assert "lstm-parity verify --case 'bidirectional/sum@*' -o " in again and "missing:" not in result.stderr
