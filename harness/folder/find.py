@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 from weight_mapping.errors import PortingError
-from weight_mapping.files import finding
+from weight_mapping.files import finding, opening
 from weight_mapping.files.finding import Folder, Found
 
 _MAGIC = "*?["
@@ -26,15 +26,17 @@ class Model:
 
 
 def is_one_model(path: Path) -> bool:
-    """Whether this path is one model by itself: a file, a checkpoint's prefix, or a folder that nothing but the several
-    files of one model lie in. What is not there counts as a file: its error is that of a file."""
+    """Whether this path is one model by itself: a file, a checkpoint's prefix, or a folder that stands for one model
+    and holds no other. What is not there counts as a file: its error is that of a file."""
     if not path.is_dir():
         return not _is_pattern(path)
     try:
-        seen = finding.look(path)
+        whole, seen = opening.whole(path), finding.look(path)
     except OSError:
         return False
-    return len(seen.models) == 1 and bool(seen.models[0].parts) and not seen.folders
+    others = (one for one in seen.models if one.path != whole and one.kind != opening.CHECKPOINT)
+    deeper = (one for folder in seen.folders for one in _under(folder, path, finding.look, lambda _: None))
+    return whole is not None and whole not in seen.configurations and not any(others) and not any(deeper)
 
 
 def find(paths: Sequence[Path], output: Path, say: Callable[[str], None]) -> Iterator[Model]:

@@ -83,20 +83,35 @@ def _unknown(file: Source, head: bytes) -> PortingError:
     )
 
 
-def _open_folder(folder: Path, max_bytes: int, keep_optimizer: bool) -> Archive:
-    find = _finder(folder)
+def whole(folder: Path) -> Path | None:
+    """What stands for a whole folder: the folder itself (a SavedModel), its model.json or list of shards, or the index
+    of its one checkpoint (of the newest, where a file `checkpoint` tells); None where nothing does."""
     if (folder / savedmodel.GRAPH).is_file():
-        has_metadata = (folder / savedmodel.METADATA).is_file()
-        return savedmodel.open_savedmodel(find, has_metadata, max_bytes, keep_optimizer)
+        return folder
     for name in ("model.json", keras_zip.SHARDS):
         if (folder / name).is_file():
-            return _open(folder / name, max_bytes, keep_optimizer)
+            return folder / name
+    indices = _indices(folder)
+    return indices[0] if len(indices) == 1 else None
+
+
+def _indices(folder: Path) -> list[Path]:
     indices = sorted(folder.glob("*.index"))
     if len(indices) > 1 and (folder / "checkpoint").is_file():
-        latest = _latest(find("checkpoint"))
+        latest = _latest(source(folder / "checkpoint"))
         indices = [index for index in indices if index.name == f"{latest}.index"] or indices
-    if len(indices) == 1:
-        return _open_checkpoint(indices[0], max_bytes, keep_optimizer)
+    return indices
+
+
+def _open_folder(folder: Path, max_bytes: int, keep_optimizer: bool) -> Archive:
+    found = whole(folder)
+    if found == folder:
+        has_metadata = (folder / savedmodel.METADATA).is_file()
+        return savedmodel.open_savedmodel(_finder(folder), has_metadata, max_bytes, keep_optimizer)
+    if found is not None:
+        opened = _open_checkpoint if found.suffix == ".index" else _open
+        return opened(found, max_bytes, keep_optimizer)
+    indices = _indices(folder)
     raise PortingError(
         "the folder holds no model that is read here" if not indices else "the folder holds several checkpoints",
         where=str(folder),
