@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from weight_mapping.spec import (
     Cell,
     Kind,
     Layer,
+    Merge,
     ModelSpec,
     Path,
     Recurrent,
@@ -36,15 +37,18 @@ _UPDATE = {
 Shape = list[int]
 
 
-def usual(kind: Kind, units: int, input_size: int) -> Cell:
-    """The cell that Keras builds by default today: a GRU has reset_after and so two biases."""
-    if kind == "gru":
+def usual(kind: Kind, units: int, input_size: int, *, reset_after: bool = True) -> Cell:
+    """The cell that Keras builds by default today: a GRU has reset_after and so two biases; Keras 1's had neither."""
+    if kind == "gru" and reset_after:
         return Cell(kind=kind, units=units, input_size=input_size, bias="split", reset_after=True)
     return Cell(kind=kind, units=units, input_size=input_size)
 
 
-def explain(cell: Cell, *, batch: int, time: int, layer: Recurrent | None = None, name: str = "") -> dict[str, Any]:
-    """Everything about one cell of known input width, as JSON holds it. `layer`: how this one is really run."""
+def explain(
+    cell: Cell, *, batch: int, time: int, layer: Recurrent | None = None, merge: Merge | None = None, name: str = ""
+) -> dict[str, Any]:  # fmt: skip
+    """Everything about one cell of known input width, as JSON holds it. `layer`: how this one is really run; `merge`:
+    it is one of a Bidirectional's two, merged so."""
     units, gates = cell.units, len(cell.gates)
     inputs = cell.input_size or 1
     return {
@@ -55,7 +59,7 @@ def explain(cell: Cell, *, batch: int, time: int, layer: Recurrent | None = None
         "input_size": inputs,
         "batch": batch,
         "time": time,
-        "answer": _answer(cell, time),
+        "answer": [*_answer(cell, time), *(_twice(cell, merge) if merge else ())],
         "gates": [_gate(cell, n, letter) for n, letter in enumerate(cell.gates)],
         "update": [line.format(activation=cell.activation) for line in _UPDATE[cell.kind]],
         "arrays": _arrays(cell, gates, units, inputs),
@@ -63,7 +67,7 @@ def explain(cell: Cell, *, batch: int, time: int, layer: Recurrent | None = None
         "parameters": gates * units * (inputs + units + BIAS_PARTS[cell.bias]),
         "pytorch": _pytorch(cell, gates, units, inputs),
         "steps": _steps(cell, batch, time),
-        "returns": list(_returns(cell, batch, time, layer)),
+        "returns": list(_returns(cell, batch, time, layer, merge)),
         "copies": asdict(scalar_copies.measure(cell)),
     }
 
@@ -71,20 +75,27 @@ def explain(cell: Cell, *, batch: int, time: int, layer: Recurrent | None = None
 def model(portable: Portable, *, batch: int, time: int) -> list[dict[str, Any]]:
     """`explain` for every recurrent cell of a model, in the order of its layers; a ConvLSTM's is left out."""
     found = []
-    for path, cell, layer in recurrent_cells(portable.spec):
+    for path, cell, layer, merge in recurrent_cells(portable.spec):
         width = cell.input_size or getattr(portable.weights.get(path), "input_size", None)
-        found.append(explain(replace(cell, input_size=width), batch=batch, time=time, layer=layer, name="/".join(path)))
+        found.append(
+            explain(
+                replace(cell, input_size=width), batch=batch, time=time, layer=layer, merge=merge, name="/".join(path)
+            )
+        )
     return found
 
 
-def recurrent_cells(layer: Layer, path: Path = ()) -> Iterator[tuple[Path, Cell, Recurrent]]:
-    """Every recurrent cell of a layer, with its path and the layer that runs it."""
+def recurrent_cells(
+    layer: Layer, path: Path = (), merge: Merge | None = None
+) -> Iterator[tuple[Path, Cell, Recurrent, Merge | None]]:  # fmt: skip
+    """Every recurrent cell of a layer: its path, the layer that runs it, and how two of them are merged."""
     if isinstance(layer, Recurrent):
         cells = [((*path, str(n)), cell) for n, cell in enumerate(layer.cells)]
-        yield from ((place, cell, layer) for place, cell in cells if isinstance(cell, Cell))
+        yield from ((place, cell, layer, merge) for place, cell in cells if isinstance(cell, Cell))
     elif isinstance(layer, Bidirectional | TimeDistributed | ModelSpec):
         for name, part in parts(layer):
-            yield from recurrent_cells(part, (*path, name))  # type: ignore[arg-type]
+            own = layer.merge if isinstance(layer, Bidirectional) else None
+            yield from recurrent_cells(part, (*path, name), own)  # type: ignore[arg-type]
 
 
 def _answer(cell: Cell, time: int) -> list[str]:
@@ -94,6 +105,15 @@ def _answer(cell: Cell, time: int) -> list[str]:
         f"It is not the number of time steps: one cell, with one set of weights, is applied to all {time} steps.",
         f"It is not tied to the input: {cell.input_size or 1} features come in, {n} numbers come out.",
         f"It is not a number of separate cells: each of the {n} units sees the past of all through recurrent_kernel.",
+    ]
+
+
+def _twice(cell: Cell, merge: Merge) -> list[str]:
+    n, whole = cell.units, parameter_formula(cell).rpartition("= ")[2]
+    wide = {"concat": f"2 x {n} = {2 * n} numbers", "none": f"two outputs of {n} numbers"}.get(merge, f"{n} numbers")
+    return [
+        f"Bidirectional is this layer twice, with weights of its own each way: 2 x {whole} = {2 * int(whole)} numbers.",
+        f"The backward one reads from the last step to the first; merge_mode={merge} gives {wide} a step.",
     ]
 
 
@@ -189,19 +209,20 @@ _STATES = {
 }
 
 
-def _returns(cell: Cell, batch: int, time: int, layer: Recurrent | None) -> Iterator[dict[str, Any]]:
-    """What comes out for each of the four ways to ask, the layer's own way marked."""
-    units = cell.units
+def _returns(
+    cell: Cell, batch: int, time: int, layer: Recurrent | None, merge: Merge | None
+) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """What comes out for each of the four ways to ask, the layer's own way marked; of both directions with `merge`."""
+    units = cell.units * (2 if merge == "concat" else 1)
+    sides = ("forward ", "backward ") if merge else ("",)
     for sequences in (False, True):
         for state in (False, True):
-            first = (
-                [f"h at all {time} steps", [batch, time, units]]
-                if sequences
-                else ["h at the last step", [batch, units]]
-            )
-            states: Sequence[list[Any]] = [[f"state {s}", [batch, units]] for s in cell.states] if state else []
+            what = f"h at all {time} steps" if sequences else "h at the last step"
+            size = [batch, time, units] if sequences else [batch, units]
+            first = [[f"{side}{what}", size] for side in sides] if merge == "none" else [[what, size]]
+            states = [[f"{side}state {s}", [batch, cell.units]] for side in sides for s in cell.states] if state else []
             own = layer is not None and (layer.return_sequences, layer.return_state) == (sequences, state)
-            yield {"return_sequences": sequences, "return_state": state, "outputs": [first, *states], "own": own}
+            yield {"return_sequences": sequences, "return_state": state, "outputs": [*first, *states], "own": own}
 
 
 def _product(shape: Shape) -> int:

@@ -13,7 +13,7 @@ import click
 from harness import confined
 from harness.results import Results, write_text
 from weight_mapping.errors import PortingError, printable, shown
-from weight_mapping.spec import Kind
+from weight_mapping.spec import Kind, Merge
 
 _SIZE = click.IntRange(min=1, max=100_000)
 
@@ -21,6 +21,8 @@ _SIZE = click.IntRange(min=1, max=100_000)
 @click.command("explain")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--cell", "kind", type=click.Choice(["lstm", "gru", "rnn"]), default="lstm", show_default=True)
+@click.option("--reset-before", is_flag=True, help="A GRU with reset_after=False, as in Keras 1 and in older files.")
+@click.option("--bidirectional", "merge", type=click.Choice(["concat", "sum", "mul", "ave", "none"]), help="Both ways.")
 @click.option("--units", type=_SIZE, default=3, show_default=True, help="The layer's units.")
 @click.option("--input", "input_size", type=_SIZE, default=5, show_default=True, help="Features of its input.")
 @click.option("--time", type=_SIZE, default=4, show_default=True, help="Time steps.")
@@ -36,6 +38,8 @@ _SIZE = click.IntRange(min=1, max=100_000)
 def command(
     file: Path | None,
     kind: Kind,
+    reset_before: bool,
+    merge: Merge | None,
     units: int,
     input_size: int,
     time: int,
@@ -54,8 +58,13 @@ def command(
     """
     from harness import explain
 
+    if reset_before and kind != "gru":
+        raise click.UsageError("--reset-before goes with --cell gru")
+    if file is not None and (reset_before or merge):
+        raise click.UsageError("a file says itself how its layers are run")
     if file is None:
-        layers = [explain.explain(explain.usual(kind, units, input_size), batch=batch, time=time)]
+        cell = explain.usual(kind, units, input_size, reset_after=not reset_before)
+        layers = [explain.explain(cell, batch=batch, time=time, merge=merge)]
     else:
         layers = explain.model(confined.load(file, trusted=trusted), batch=batch, time=time)
         if not layers:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -16,7 +17,7 @@ from harness.commands.explain import command
 from harness.results import Results
 from reports.render import page
 from weight_mapping import oracle, packing
-from weight_mapping.spec import Cell, Recurrent
+from weight_mapping.spec import Bidirectional, Cell, Recurrent
 from weight_mapping.weights import BIAS_PARTS, CellWeights
 
 KINDS = ("lstm", "gru", "rnn")
@@ -58,6 +59,28 @@ def test_shapes_over_time_are_those_of_the_oracle(kind: str) -> None:
         layer = Recurrent(cells=(cell,), return_sequences=row["return_sequences"], return_state=row["return_state"])
         outputs = oracle.forward(layer, {("0",): _weights(cell)}, np.ones((2, 6, 5))).outputs
         assert [tuple(shape) for _, shape in row["outputs"]] == [y.shape for y in outputs]
+
+
+@pytest.mark.parametrize("merge", ["concat", "sum", "none"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_ways_have_the_shapes_of_the_oracle(kind: str, merge: Any) -> None:
+    cell = explain.usual(kind, 3, 5, reset_after=False)  # type: ignore[arg-type]
+    told = explain.explain(cell, batch=2, time=6, merge=merge)
+    assert f"2 x {told['parameters']} = {2 * told['parameters']} numbers" in told["answer"][-2]
+    for row in told["returns"]:
+        run = {"return_sequences": row["return_sequences"], "return_state": row["return_state"]}
+        sides = [Recurrent(cells=(cell,), go_backwards=back, **run) for back in (False, True)]
+        layer = Bidirectional(forward=sides[0], backward=sides[1], merge=merge)
+        weights = {(side, "0"): _weights(cell) for side in ("forward", "backward")}
+        outputs = oracle.forward(layer, weights, np.ones((2, 6, 5))).outputs
+        assert [tuple(shape) for _, shape in row["outputs"]] == [y.shape for y in outputs]
+
+
+def test_the_other_gru_and_both_ways_are_asked_for_by_name(tmp_path: Path) -> None:
+    told = json.loads(_run("--cell", "gru", "--reset-before", "--bidirectional", "sum", "--json").output)["layers"][0]
+    assert told["arrays"][2]["shape"] == [9] and "lacks this cell" in told["pytorch"]["call"]
+    for wrong in (["--reset-before"], ["--bidirectional", "sum", str(tmp_path)]):
+        assert isinstance(_run(*wrong).exception, click.UsageError)
 
 
 @pytest.mark.parametrize("kind", KINDS)
