@@ -7,9 +7,10 @@ import inspect
 import numpy as np
 import pytest
 
-from harness.cases import REGIMES, ROWS, cases
+from harness.cases import ROWS, cases
 from harness.check import problem_of
 from harness.problems import MASKS, Problem
+from harness.rows import REGIMES
 from weight_mapping import oracle
 
 # No part of the function or of training, or tried in every case (dtype), or only another way to compute on a GPU.

@@ -19,8 +19,8 @@ from whole_models import at, tagger
 
 import weight_mapping as wm
 from harness.backends.ported_onnx import outputs, session
-from harness.cases import both_ways, run
 from harness.problems import sized
+from harness.rows import both_ways, run
 from weight_mapping import oracle
 from weight_mapping.activations import activation
 from weight_mapping.errors import PortingError, Unrepresentable, Unsupported

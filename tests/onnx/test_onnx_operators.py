@@ -13,7 +13,7 @@ from judged import UNITS, agreement, alone
 from recurrent_models import CELLS, behind_masking
 
 from harness.backends.ported_onnx import outputs
-from harness.cases import both_ways, run
+from harness.rows import both_ways, run
 from weight_mapping import oracle
 from weight_mapping.activations import ROWS, Activation, activation, hard_sigmoid
 from weight_mapping.onnx import functions, operators, recurrent, scan, to_onnx

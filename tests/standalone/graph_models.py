@@ -13,8 +13,8 @@ from portables import layer_weights, plain_weights
 from whole_models import at, encoder_decoder, tagger
 
 import weight_mapping as wm
-from harness.cases import LSTM, run
 from harness.problems import Sizes, sized
+from harness.rows import LSTM, run
 from weight_mapping.activations import activation
 from weight_mapping.plain import plain
 from weight_mapping.spec import Input, ModelSpec, Node, Operation, Recurrent, Ref, Slot, TimeDistributed, chain
