@@ -13,28 +13,18 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 
 from harness.intervals import Interval
 from harness.results import Results, Timing
-from reports.matrix import Column, columns, judged, layout
+from reports.matrix import DRAWN, shares
 from reports.svg import COLOURS, SETTINGS, inline, new_figure, slot
 from reports.text import duration, figure, shown
 from reports.timings import Shape, panels
 
 Marks = tuple[Shape, list[tuple[str, Interval]]]
-_FEW = 8
-_ROWS = 40
-"""More rows than these are no drawing any more; the table has them all."""
 
 
 def margins(results: Results) -> Markup | None:
     """For each check the errors over their bounds, on a logarithmic axis: range, middle half, median, and the bound."""
-    placed = layout(results.cases)
-    shares: dict[Column, list[float]] = {c: [] for c in columns(placed)[:_ROWS]}
-    for case in results.cases:
-        for a in case.agreements:
-            if judged(a) and a.margin and (c := placed[a.check]) in shares:
-                shares[c].append(1 / a.margin)
-    kept = [(c, sorted(v for v in values if v > 0 and math.isfinite(v))) for c, values in shares.items()]
-    kept = [(c, values) for c, values in kept if values]
-    if sum(len(values) for _, values in kept) < _FEW:
+    kept = shares(results.cases)
+    if not kept:
         return None
     words = [f"{subject} {precision}".strip() for (subject, precision), _ in kept]
     with mpl.rc_context(SETTINGS):
@@ -79,7 +69,7 @@ def benchmarks(timings: Sequence[Timing]) -> list[tuple[str, str, Markup]]:
             for shape, rows in shapes
             if any(row.time for row in rows)
         ]
-        if marks and sum(len(rows) for _, rows in marks) <= 2 * _ROWS:
+        if marks and sum(len(rows) for _, rows in marks) <= 2 * DRAWN:
             drawn.append((device, task, _benchmark(f"bench{n}", f"{task} on {device}", marks, colours)))
     return drawn
 

@@ -170,3 +170,21 @@ def curves(case: Case) -> dict[str, dict[str, Sequence[float]]]:
 
 def _letter(n: int) -> str:
     return chr(ord("a") + n) if n < 26 else _letter(n // 26 - 1) + _letter(n % 26)
+
+
+_FEW = 8
+DRAWN = 40
+"""More rows than these are no drawing any more; the table has them all."""
+
+
+def shares(cases: Sequence[Case]) -> list[tuple[Column, list[float]]]:
+    """For each check its errors over their bounds, sorted; nothing where there are too few for a drawing."""
+    placed = layout(cases)
+    found: dict[Column, list[float]] = {c: [] for c in columns(placed)[:DRAWN]}
+    for case in cases:
+        for a in case.agreements:
+            if judged(a) and a.margin and (c := placed[a.check]) in found:
+                found[c].append(1 / a.margin)
+    finite = [(c, sorted(v for v in values if v > 0 and math.isfinite(v))) for c, values in found.items()]
+    kept = [(c, values) for c, values in finite if values]
+    return kept if sum(len(values) for _, values in kept) >= _FEW else []

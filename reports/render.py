@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateRunti
 from markupsafe import Markup, escape
 
 from harness.results import Results
-from reports import charts, curves, drawing, heat, matrix, text, timings
+from reports import curves, heat, matrix, text, timings
 from reports.changes import changes
 from reports.graph import graph
 from reports.verdict import left_out, tallies, verdict
@@ -45,8 +45,7 @@ def page(results: Results, since: Results | None = None) -> str:
             backends=matrix.backends(results),
             layout=layout,
             groups=groups,
-            margins=charts.margins(results),
-            benchmarks=charts.benchmarks(results.timings),
+            **_charts(results),
             timings=[(group, rows) for group, rows in timings.tables(results.timings) if any(row.time for row in rows)],
             left_out=left_out(results),
             graph=graph(results.port),
@@ -57,6 +56,15 @@ def page(results: Results, since: Results | None = None) -> str:
         )
     )
     return str(document)
+
+
+def _charts(results: Results) -> dict[str, Any]:
+    """The drawings; matplotlib is imported where there is something to draw, which a port's page has not."""
+    if not (results.timings or matrix.shares(results.cases)):
+        return {"margins": None, "benchmarks": []}
+    from reports import charts
+
+    return {"margins": charts.margins(results), "benchmarks": charts.benchmarks(results.timings)}
 
 
 def _groups(results: Results, placed: Mapping[str, matrix.Column]) -> dict[str, list[Markup]]:
@@ -106,6 +114,8 @@ def _mappings(value: object) -> list[Mapping[str, Any]]:
 
 def _explained(n: int, layer: Mapping[str, Any]) -> Markup:
     """A layer's explanation with its two pictures; a bare list where a stranger's JSON does not hold what they need."""
+    from reports import drawing
+
     try:
         pictures = {"step": drawing.step(layer, f"step{n}"), "over_time": drawing.over_time(layer, f"time{n}")}
         return _compact(environment().get_template("explained_layer.html").render(layer=layer, **pictures))

@@ -48,9 +48,13 @@ def standing() -> Standing:
     return Standing(runs=obstacle is None, why=obstacle or f"for {capability}; it agrees with the steps")
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _trusted(of: Words, dtype: str) -> bool:
     return _wanted() and _obstacle(of, dtype) is None
+
+
+# What torch.compiler.assume_constant_result sets (torch 2.13), which imports the whole compiler to set it: more time
+# than the rest of PyTorch takes.
+_trusted._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def _wanted() -> bool:
