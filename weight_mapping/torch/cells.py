@@ -92,6 +92,13 @@ KERAS: dict[str, type[KerasCell]] = {
 }  # fmt: skip
 
 
+_UNDRAWN: dict[str, type[nn.Module]] = {
+    kind: type(native.__name__, (native,), {"reset_parameters": lambda self: None}) for kind, native in NATIVE.items()
+}
+"""PyTorch's modules as they are made: no random weights are drawn, and the device "meta", which would not draw them
+either, is left alone: its first use imports SymPy."""
+
+
 def make_cell(
     cell: Cell | ConvCell, weights: CellWeights, *, dtype: torch.dtype | None, native: bool,
     trainable_second_bias: bool,
@@ -101,10 +108,11 @@ def make_cell(
     if not (native and is_native(cell)):
         return KERAS[cell.kind](cell, weights, dtype)
     options: dict[str, Any] = {"nonlinearity": str(cell.activation.name)} if cell.kind == "rnn" else {}
-    made: nn.Module = NATIVE[cell.kind](
-        weights.input_size, weights.units, bias=cell.bias != "none", batch_first=True, device="meta",
+    made: nn.Module = _UNDRAWN[cell.kind](
+        weights.input_size, weights.units, bias=cell.bias != "none", batch_first=True,
         dtype=dtype or arrays.tensor(weights.kernel[:0]).dtype, **options,
-    ).to_empty(device="cpu")  # fmt: skip  # on no device no random weights are drawn
+    )  # fmt: skip
+    made.__class__ = NATIVE[cell.kind]
     row = layout("torch", cell.kind, bias="none" if cell.bias == "none" else "split", reset_after=_reset_after(cell))
     with torch.no_grad():
         for name, array in pack_row(row, with_bias(weights, row.bias)).items():
