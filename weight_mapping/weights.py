@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from weight_mapping.bits import parts
 from weight_mapping.errors import WeightsMismatch
 from weight_mapping.spec import GATES, Cell, ConvCell, Leaf, ModelSpec, Path, leaves
 
@@ -137,7 +138,7 @@ class Portable:
 
 def fingerprint(array: Array) -> str:
     """SHA-256 over dtype, shape and the bytes in C order, little-endian."""
-    little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-    digest = hashlib.sha256(f"{little.dtype.str}{array.shape}".encode())
-    digest.update(little.tobytes())
+    digest = hashlib.sha256(f"{array.dtype.newbyteorder('<').str}{array.shape}".encode())
+    for part in parts(array):
+        digest.update(part)
     return digest.hexdigest()

@@ -55,8 +55,12 @@ class KerasBackend:
 
 
 def _refuse_what_keras_changes(problem: Problem, keras: int | None) -> None:
-    """Bidirectional sets the mask rule of its layers by return_sequences, and halves the list of initial states."""
+    """SimpleRNN does not hand its activity_regularizer on (simple_rnn.py of Keras 3.15). Bidirectional sets the mask rule
+    of its layers by return_sequences, and halves the list of initial states."""
     layer = problem.layer
+    kinds = {cell.kind for _, cell in problem.cells()}
+    if keras == 3 and "rnn" in kinds and "activity_regularizer" in problem.arguments:
+        raise Unrepresentable("Keras 3's SimpleRNN takes an activity_regularizer and leaves it out")
     if not isinstance(layer, Bidirectional):
         return
     sides = _sides(layer)

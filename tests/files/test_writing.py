@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from weight_mapping import bits
 from weight_mapping.errors import PortingError, Unrepresentable
-from weight_mapping.files import open_archive, writing
+from weight_mapping.files import open_archive, safetensors
 from weight_mapping.files.atomic import replacing
 from weight_mapping.files.writing import write_keras_zip, write_legacy_h5, write_safetensors, write_v3_weights
 
@@ -74,8 +75,9 @@ def test_any_array_comes_back_bit_for_bit(tmp_path: Path, writer: str) -> None:
 
 
 def test_a_writer_that_ignores_strides_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The mutant: safetensors 0.8.0 given a transposed array as it is. The comparison before the rename finds it."""
-    monkeypatch.setattr(writing, "_plain", lambda array: array)
+    """The mutant: a transposed array as it lies in memory, as safetensors 0.8.0 would store it. The comparison before
+    the rename finds it."""
+    monkeypatch.setattr(safetensors, "parts", lambda array: bits.parts(array.T))
     with pytest.raises(PortingError, match="differs from what was written"):
         tensors(tmp_path / "file", {"w": SQUARE.T})
     assert list(tmp_path.iterdir()) == []

@@ -12,11 +12,13 @@ from harness.check import check
 from harness.results import CHAOTIC, FAILS, HOLDS, NOT_MEASURED
 
 REFUSALS = {
-    "keras 3": ("Keras 3 has no time_major", "Keras 3 draws one dropout mask"),
+    "keras 3": ("Keras 3 has no time_major", "Keras 3 draws one dropout mask", "Keras 3's SimpleRNN takes"),
     "onnx": ("ONNX Runtime's", "ONNX Runtime has no such operator", "an ONNX model is for inference", "onnx is for"),
     "torch nn": (
         "nn.LSTM has no", "nn.GRU has no", "nn.RNN has no", "PyTorch's own modules take no mask",
+        "a constraint or regulariser over a bias that PyTorch keeps in two",
     ),
+    "torch module": ("a constraint or regulariser over a bias that PyTorch keeps in two",),
 }  # fmt: skip
 """What a backend may say that it can't state; anything else not measured is a gap."""
 

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from weight_mapping.bits import parts
 from weight_mapping.errors import DamagedFile, Unsupported, shown
 from weight_mapping.files.archive import Archive, Array, Stored
 from weight_mapping.files.guard import Source, View, array_budget, reading
@@ -29,9 +30,10 @@ def is_safetensors(head: bytes, length: int) -> bool:
     return len(head) > 8 and head[8:9] == b"{" and 2 <= struct.unpack_from("<Q", head)[0] <= length - 8
 
 
-def stream(file: BinaryIO, arrays: Mapping[str, Array]) -> None:
-    """Write the format as it goes, never more than one array's copy in memory."""
-    header: dict[str, Any] = {}
+def stream(file: BinaryIO, arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> None:
+    """Write the format as it goes, never more than a part of one array's copy in memory; its data begin at a multiple
+    of 8, as the library's own writer has it."""
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     end = 0
     for name, array in arrays.items():
         kind = _NAMES.get(array.dtype.newbyteorder("<").str)
@@ -39,9 +41,11 @@ def stream(file: BinaryIO, arrays: Mapping[str, Array]) -> None:
             raise Unsupported("an array of a type that holds no plain numbers", where=shown(name), found=array.dtype)
         header[name] = {"dtype": kind, "shape": array.shape, "data_offsets": [end, end := end + array.nbytes]}
     text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
     file.write(struct.pack("<Q", len(text)) + text)
     for array in arrays.values():
-        file.write(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
+        for part in parts(array):
+            file.write(part)
 
 
 def open_safetensors(source: Source, max_bytes: int) -> Archive:

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from weight_mapping.bits import equal
 from weight_mapping.errors import PortingError, Unrepresentable, shown
 from weight_mapping.files.archive import Archive
 from weight_mapping.files.atomic import replacing
 from weight_mapping.files.keras_zip import CONFIG, METADATA, WEIGHTS
 from weight_mapping.files.opening import open_archive
+from weight_mapping.files.safetensors import stream
 
 Array = NDArray[Any]
 _ATTRIBUTE_LIMIT = 64512  # HDF5 keeps an object's header below 64 kB; Keras splits lists of names at this length
@@ -82,13 +84,12 @@ def write_keras_zip(
 
 
 def write_safetensors(path: str | Path, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
-    """Safetensors. The library's writer (0.8.0) stores what it is given as if it were in C order, so it is given
-    contiguous copies."""
-    from safetensors.numpy import save_file
-
-    copies = {name: _plain(array) for name, array in arrays.items()}
+    """Safetensors. The library's writer (0.8.0) needs a contiguous copy of every array, and one more of all of them in
+    bytes; this one writes part by part. The widest types come first, so that each array is aligned."""
+    ordered = dict(sorted(arrays.items(), key=lambda item: -item[1].dtype.itemsize))
     with replacing(path) as temporary:
-        save_file(copies, temporary, dict(metadata))
+        with temporary.open("wb") as file:
+            stream(file, ordered, metadata)
         archive = open_archive(temporary, max_bytes=_UNLIMITED)
         _compare(archive, [arrays[stored.name] for stored in archive.stored()])
 
@@ -137,7 +138,7 @@ def _compare(archive: Archive, arrays: Iterable[Array]) -> None:
     for stored, array in zip(archive.stored(), arrays, strict=True):
         found = archive.read(stored)
         same = found.shape == array.shape and found.dtype == array.dtype.newbyteorder("=")
-        if not same or found.tobytes() != array.astype(found.dtype, copy=False).tobytes():
+        if not same or not equal(found, array):
             raise PortingError("an array read back differs from what was written", where=shown(stored.name))
 
 
