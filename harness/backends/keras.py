@@ -55,7 +55,7 @@ class KerasBackend:
 
 
 def _refuse_what_keras_changes(problem: Problem, keras: int | None) -> None:
-    """SimpleRNN does not hand its activity_regularizer on (simple_rnn.py of Keras 3.15). Bidirectional sets the mask rule
+    """Keras 3.15 does not hand a SimpleRNN's activity_regularizer on (simple_rnn.py). Bidirectional sets the mask rule
     of its layers by return_sequences, and halves the list of initial states."""
     layer = problem.layer
     kinds = {cell.kind for _, cell in problem.cells()}
