@@ -41,6 +41,8 @@ a zero the relative error is as large as 1: TensorFlow computes elu as exp(x) - 
 _CANCELLING = {"squareplus"}
 """Activations with a difference of terms as large as the argument: there the error is one of the argument, too."""
 _LINE = 4096
+_FEW = 64
+"""A result of so few numbers is moved three times as often: among more, some number shows the greatest move."""
 DELTA = 2.0**-30
 DRAWS = 3
 DELTAS = (*(DELTA,) * DRAWS, 2.0**-19)
@@ -53,7 +55,8 @@ def amplification(problem: Problem, run: Callable[[Problem], Named], reference: 
     greatest of some random moves, at least 1."""
     rng = np.random.default_rng(0)
     found = dict.fromkeys(reference, 1.0)
-    for delta in DELTAS:
+    few = max(array.size for array in reference.values()) <= _FEW
+    for delta in DELTAS * (3 if few else 1):
         for name, moved in _moves(reference, run(perturbed(problem, rng, delta))).items():
             scale = float(np.abs(reference[name]).max()) or 1.0
             found[name] = max(found[name], moved / scale / delta)
@@ -125,7 +128,8 @@ class Inexact:
         """A stretch, from anywhere, of one long line of signs: drawing each anew would cost more than the cell."""
         size = math.prod(shape)
         if self._signs is None or len(self._signs) < _LINE + size:
-            self._signs = self.share * self.rng.choice([-1.0, 1.0], _LINE + size)
+            sizes = self.rng.uniform(0.5, 1.0, _LINE + size)  # two errors of one size would cancel half of the time
+            self._signs = self.share * sizes * self.rng.choice([-1.0, 1.0], _LINE + size)
         start = self.rng.integers(_LINE)
         return self._signs[start : start + size].reshape(shape)
 
@@ -213,3 +217,20 @@ def greatest(trace: Trace) -> float:
     arrays = [a for cell in trace.cells.values() for step in cell.steps for a in (step.sums, step.gates, *step.states)]
     largest = max(float(np.abs(array).max()) for array in arrays)
     return largest if np.isfinite(largest) else np.inf
+
+
+_JUMPS = {"hard_shrink": (-1, 1), "threshold": (1,), "relu": (1,)}
+"""Activations with a jump, by the sign of the place: one at ± their threshold."""
+
+
+def at_a_jump(trace: Trace, reach: float) -> bool:
+    """Whether some argument of an activation lies so near a jump, relative to 1 + |s|, that rounding may cross it: two
+    correct computations then differ by the jump."""
+    for run in trace.cells.values():
+        for activation in (run.cell.activation, run.cell.recurrent_activation):
+            place = dict(activation.parameters).get("threshold", 0.0)
+            for sign in _JUMPS.get(activation.name, ()) if place else ():
+                sums = [step.sums for step in run.steps] + list(run.states)
+                if any((np.abs(s - sign * place) <= reach * (1 + np.abs(s))).any() for s in sums):
+                    return True
+    return False

@@ -19,7 +19,7 @@ import numpy as np
 from harness import conventions, descent
 from harness.backends import Arrays, Backend, Subject
 from harness.backends.oracle import OracleSubject
-from harness.bounds import amplification, limits, underflow
+from harness.bounds import amplification, at_a_jump, limits, underflow
 from harness.cases import Case
 from harness.compare import Limit, agreement, failed, not_measured
 from harness.drawn import Drawn, batch_of
@@ -105,7 +105,12 @@ def expect_outputs(problem: Problem, dtype: str = "float64") -> tuple[Arrays, di
     outputs = run(problem)
     factors = amplification(problem, run, outputs)
     lost = {dtype: underflow(problem, run, outputs, dtype)}
-    return outputs, {d: limits(problem, factors, d, lost=lost.get(d)) for d in DTYPES}
+    found = {d: limits(problem, factors, d, lost=lost.get(d)) for d in DTYPES}
+    reach = max(limit.bound for limit in found[dtype].values())
+    if any(at_a_jump(trace, reach) for trace in OracleSubject(problem).traces()):
+        why = "an activation's argument is so near its jump that rounding may cross it"
+        found = {d: {n: replace(b, reason=why, chaotic=True) for n, b in bounds.items()} for d, bounds in found.items()}
+    return outputs, found
 
 
 def _one_step(problem: Problem, path: Path) -> tuple[Float, list[Float], Arrays]:

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from harness.backends import Backend, Subject
+from harness.backends.oracle import OracleSubject
 from harness.bounds import greatest
 from harness.check import expect_outputs, granted
 from harness.compare import agreement
 from harness.problems import Problem
 from harness.results import CHAOTIC, FAILS, HOLDS, NOT_MEASURED
 from harness.samples import Sample, problem
-from weight_mapping import oracle
 from weight_mapping.errors import Unrepresentable
 
 CRASHED = "crashed"
@@ -56,7 +56,7 @@ def measure(samples: Sequence[Sample], backends: Sequence[Backend]) -> Iterator[
 def _measured(
     sample: Sample, given: Problem, backends: Sequence[Backend], subjects: dict[str, Subject | str]
 ) -> dict[str, object]:
-    if not _greatest(given) <= float(np.finfo(sample.dtype).max) ** (1 / 3):
+    if not max(map(greatest, OracleSubject(given).traces())) <= float(np.finfo(sample.dtype).max) ** (1 / 3):
         why = f"the oracle's sums or states leave the range within which {sample.dtype} holds a third power"
         return {"verdict": NOT_MEASURED, "refusals": {backend.name: why for backend in backends}}
     reference, limits = expect_outputs(given, sample.dtype)
@@ -104,15 +104,6 @@ def _subject(backend: Backend, given: Problem, dtype: str, subjects: dict[str, S
         known = known.renumbered(given)
     subjects[backend.name] = known
     return known
-
-
-def _greatest(given: Problem) -> float:
-    """Of every batch."""
-    largest, states = 0.0, list(given.initial_state)
-    for x in given.xs:
-        trace = oracle.forward(given.layer, given.weights, x, mask=given.mask, initial_state=states)
-        largest, states = max(largest, greatest(trace)), trace.states
-    return largest
 
 
 def repeat(case: str) -> str:

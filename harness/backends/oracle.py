@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,6 +31,14 @@ class OracleSubject:
 
     def outputs(self) -> Arrays:
         return self._outputs(self._forward(self.problem.x, self.problem.initial_state))
+
+    def traces(self) -> Iterator[Trace]:
+        """The run over each batch, from the states that the one before left."""
+        states: Sequence[Float] = self.problem.initial_state
+        for x in self.problem.xs:
+            trace = self._forward(x, states)
+            yield trace
+            states = trace.states
 
     def renumbered(self, problem: Problem) -> OracleSubject:
         return OracleSubject(problem)

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from harness import sweep_log, sweeping
 from harness.backends import MODULES, Backend, load
 from harness.backends.oracle import OracleSubject
+from harness.check import expect_outputs
 from harness.commands import verify
 from harness.problems import MASKS, Problem, cells
 from harness.results import CHAOTIC, FAILS, HOLDS, NOT_MEASURED, Results
@@ -26,6 +27,7 @@ from harness.sweep import CRASHED, Outcome, measure, repeat, summary
 from weight_mapping.activations import ROWS
 from weight_mapping.errors import DamagedFile
 from weight_mapping.spec import Bidirectional, Cell, Recurrent
+from weight_mapping.weights import CellWeights
 
 LSTM = Recurrent(cells=(Cell(kind="lstm", units=3, input_size=2),), return_sequences=True)
 ONE = Sample(layer=LSTM, dtype="float64", batch=3, time=12, seed=5)
@@ -141,6 +143,18 @@ def test_what_leaves_the_range_is_not_measured_and_no_pass() -> None:
     assert outcome.verdict == NOT_MEASURED
     asked = {"asked": 1, **summary([outcome])}
     assert Results(kind="verify", command="", environment={}, sweep=asked).verdict == FAILS
+
+
+@pytest.mark.parametrize(
+    ("name", "away", "chaotic"), [("hard_shrink", 0.0, True), ("hard_shrink", 0.1, False), ("tanh", 0.0, False)]
+)
+def test_an_argument_at_a_jump_is_chaos_and_one_beside_it_is_not(name: str, away: float, chaotic: bool) -> None:
+    cell = Cell(kind="rnn", units=1, input_size=1, activation=next(a for a in ACTIVATIONS if a.name == name))
+    zero = np.zeros((1, 1, 1))
+    weights = CellWeights(kind="rnn", kernel=zero, recurrent=zero, bias=zero + 0.5 + away)
+    given = Problem(layer=Recurrent(cells=(cell,)), weights={("0",): weights}, xs=(np.ones((1, 10, 1)),))
+    _, limits = expect_outputs(given, "float32")
+    assert {limit.chaotic for limit in limits["float32"].values()} == {chaotic}
 
 
 def test_a_missing_case_is_no_pass() -> None:
