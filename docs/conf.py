@@ -17,6 +17,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_click"]
 source_suffix = {".md": "markdown", ".ipynb": "markdown"}
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
+smartquotes = False  # a command's -- stays two hyphens
 default_role = "code"  # docstrings write `name` as Markdown does
 add_module_names = False
 autodoc_typehints = "signature"

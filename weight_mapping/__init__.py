@@ -64,3 +64,8 @@ def __getattr__(name: str) -> Any:
             if found is not None:
                 return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names too, which are not there until they are asked for."""
+    return sorted({*globals(), *__all__})

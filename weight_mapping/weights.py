@@ -24,7 +24,7 @@ class CellWeights:
     """One cell's numbers, gates as an axis in the order of `spec.GATES`; arrays are read-only views, never copies.
 
     kernel (g, h, i); recurrent (g, h, k); bias (p, g, h), p = 1 single or 2 split (input, recurrent), or None.
-    A ConvLSTM's kernels carry their spatial axes behind: (g, h, i, *kernel_size)."""
+    A ConvLSTM's kernels carry their spatial axes behind: `(g, h, i, *kernel_size)`."""
 
     kind: str
     kernel: Array
