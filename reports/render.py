@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateRuntimeError
 from markupsafe import Markup, escape
 
-from harness.results import Results
+from harness.results import Case, Results
 from reports import curves, heat, matrix, text, timings
 from reports.changes import changes
 from reports.graph import graph
@@ -20,7 +20,9 @@ from reports.verdict import left_out, tallies, verdict
 
 BUDGET = 1_300_000
 """Bytes that the cases may take together; what is left out for it says so and is whole in the JSON."""
-ROW, TABLE, CURVES = range(3)
+BARE, ROW, TABLE, CURVES = range(4)
+_FEW = 2000
+"""With more cases than these a browser takes its time: a row then opens to its repeat command and fingerprint alone."""
 _FIRST = 20
 """So many cases get their curves before any other gets its table."""
 _LAYERS, _CONVENTIONS = 40, 100
@@ -72,26 +74,33 @@ def _groups(results: Results, placed: Mapping[str, matrix.Column]) -> dict[str, 
     and their curves, those first that deserve a look most."""
     anchors, backends = matrix.anchors(results.cases), matrix.backends(results)
     conventions = {row.id: n for n, row in enumerate(results.conventions[:_CONVENTIONS], 1)}
-    template, left = environment().get_template("case.html"), BUDGET
-    ordered = matrix.by_need(results.cases)
-    finished: dict[int, Markup] = {}
-    rest = ordered[_FIRST:]
-    for detail, cases in ((ROW, ordered), (CURVES, ordered[:_FIRST]), (TABLE, rest), (CURVES, rest)):
-        for case in cases:
-            if left <= 0 and detail != ROW:
-                break
-            markup = _compact(
-                template.render(
-                    case=case,
-                    anchor=anchors[id(case)],
-                    placed=placed,
-                    backends=backends,
-                    conventions=conventions,
-                    detail=detail,
-                )
+    template = environment().get_template("case.html")
+
+    def drawn(case: Case, detail: int) -> Markup:
+        return _compact(
+            template.render(
+                case=case,
+                anchor=anchors[id(case)],
+                placed=placed,
+                backends=backends,
+                conventions=conventions,
+                detail=detail,
             )
-            more = _size(markup) - _size(finished.get(id(case), Markup()))
-            if detail == ROW or more <= left:
+        )
+
+    ordered = matrix.by_need(results.cases)
+    least = ROW if len(ordered) <= _FEW else BARE
+    finished = {id(case): drawn(case, least) for case in ordered}
+    # However many rows there are, the nearest to their bounds are drawn whole.
+    left = max(BUDGET - sum(map(_size, finished.values())), BUDGET // 8)
+    rest = ordered[_FIRST:]
+    for detail, cases in ((CURVES, ordered[:_FIRST]), (TABLE, rest), (CURVES, rest)):
+        for case in cases:
+            if left <= 0:
+                break
+            markup = drawn(case, detail)
+            more = _size(markup) - _size(finished[id(case)])
+            if more <= left:
                 finished[id(case)], left = markup, left - more
     return {group: [finished[id(case)] for case in cases] for group, cases in matrix.groups(results.cases).items()}
 

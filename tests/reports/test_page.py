@@ -184,6 +184,16 @@ def test_a_thousand_cases_fit_and_the_nearest_are_drawn_whole(make: Any) -> None
     assert cases[899].repeat in farthest
 
 
+def test_ten_thousand_cases_are_rows_that_a_browser_can_bear(make: Any) -> None:
+    cases = tuple(make.case(n, error=9e-14 if n == 7_000 else 3e-16) for n in range(10_000))
+    html = page(replace(make.results(), cases=cases, planned=tuple(c.id for c in cases)))
+    assert len(html.encode()) < 10_000_000 and html.count("<") < 800_000
+    assert html.count("<details class=") == 10_001
+    assert "<table" in html[html.index('id="case-7001"') : html.index('id="case-7002"')]
+    farthest = html[html.index('id="case-9000"') : html.index('id="case-9001"')]
+    assert cases[8_999].repeat in farthest and cases[8_999].fingerprint in farthest and "<ul" not in farthest
+
+
 def test_what_the_budget_leaves_out_is_said(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "BUDGET", 0)
     html = page(make.results())
