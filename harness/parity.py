@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from harness import descent, likely, located
 from harness.bounds import ACTIVATIONS, DELTA, DRAWS, LAMBDA
 from harness.compare import UNIT, Limit, Named, agreement, difference
-from harness.parity_sides import Arrays, KerasSide, OracleSide, side_of
+from harness.parity_sides import LEARNING_RATE, Arrays, KerasSide, OracleSide, side_of
 from harness.results import FAILS, HOLDS, Agreement, Case
 from weight_mapping.errors import PortingError, Unsupported
 from weight_mapping.weights import fingerprint
@@ -69,7 +69,7 @@ def compare(
         xs, hs = arrays[: len(inputs)], arrays[len(inputs) :]
         found = _named(*live_torch.run(module, xs, hs, cotangents, shapes), inputs, starts)
         if steps:
-            found |= _trained(*live_torch.train(module, xs, hs, targets, steps, descent.LEARNING_RATE))
+            found |= _trained(*live_torch.train(module, xs, hs, targets, steps, LEARNING_RATE))
         return found
 
     actual = torch_side(torch_module, [*inputs, *starts])

@@ -9,11 +9,13 @@ from typing import Any
 from numpy.typing import NDArray
 
 import weight_mapping as wm
-from harness import descent, likely, located
+from harness import likely, located
 from weight_mapping.errors import PortingError, Unsupported
 from weight_mapping.weights import Portable
 
 Arrays = list[NDArray[Any]]
+LEARNING_RATE = 0.125
+"""Of the training compared. Exact in float32, in which Keras keeps it whatever it computes in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class KerasSide:
     def train(self, inputs: Arrays, states: Arrays, targets: Arrays, steps: int) -> tuple[NDArray[Any], Arrays]:
         from harness.backends import live_keras
 
-        return live_keras.train(self.model, inputs, states, targets, steps, descent.LEARNING_RATE)
+        return live_keras.train(self.model, inputs, states, targets, steps, LEARNING_RATE)
 
 
 @dataclass(frozen=True, slots=True)

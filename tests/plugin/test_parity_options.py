@@ -99,7 +99,11 @@ def test_results_are_written_where_the_ini_file_says(pytester: pytest.Pytester, 
     assert len(data["cases"]) == 3 and data["kind"] == "verify"
 
 
-def test_the_figures_stand_beside_a_benchmark_s_times(pytester: pytest.Pytester) -> None:
+def test_the_figures_stand_beside_a_benchmark_s_times(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_TESTRUNUID"):
+        monkeypatch.delenv(name, raising=False)  # pytest-benchmark measures nothing in a worker
     pytester.makepyfile(f"""{PAIR}
 def test_it(parity, benchmark):
     parity(PORTABLE, LSTM, X)
