@@ -93,7 +93,8 @@ class KerasSubject:
     @property
     def dropout_over_time(self) -> bool:
         """tf_keras' fast path, for layers that cuDNN could compute, draws a mask for the whole sequence."""
-        return bool(getattr(self.layer, "_could_use_gpu_kernel", False))
+        layer = self.layer.forward_layer if isinstance(self.problem.layer, Bidirectional) else self.layer
+        return bool(getattr(layer, "_could_use_gpu_kernel", False))
 
     def outputs(self) -> Arrays:
         """Through a graph: tracing pays off after a few problems of one layer. tf_keras' fast path is the exception:
@@ -256,7 +257,8 @@ class KerasSubject:
         whole = [m[:, None] for m in of_input] if isinstance(of_input, list) else None
         places = [(cell, "get_dropout_mask_for_cell", of_input)]
         places += [(cell, "get_recurrent_dropout_mask_for_cell", of_state)]
-        places += [(self.layer, "get_dropout_mask_for_cell", whole)] if len(path) == 1 else []
+        layer = getattr(self.layer, f"{path[0]}_layer") if isinstance(self.problem.layer, Bidirectional) else self.layer
+        places += [(layer, "get_dropout_mask_for_cell", whole)]
         for place, name, answer in places:
             setattr(place, name, _answering(answer))
         try:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from harness.backends import Answer, Arrays, output_names
 from harness.backends.ported_onnx import feed, lacking, session
+from harness.optimizers import DESCENT, Walk
 from harness.problems import Layer, Problem
 from weight_mapping.errors import Unrepresentable
 from weight_mapping.onnx import to_onnx
@@ -79,7 +80,7 @@ class OnnxSubject:
         _, *new = one.run(None, feed(one, inputs))
         return dict(zip(cell.states, new, strict=True))
 
-    def train(self, _steps: int) -> NoReturn:
+    def train(self, _steps: int, _walk: Walk = DESCENT) -> NoReturn:
         raise Unrepresentable("an ONNX model is for inference")
 
     def sample(self) -> NoReturn:

@@ -32,6 +32,10 @@ def backends() -> Sequence[Backend]:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:keras")
+ROUNDING_GROWS = {"lstm/chaotic", "training/RMSprop"}
+"""In float32 alone: gains that make chaos, and steps as large for a gradient of 1e-6 as for one of 1."""
+
+
 @pytest.mark.parametrize("case", cases(), ids=lambda c: c.id)
 def test_case(case: Case, backends: Sequence[Backend]) -> None:
     if case.row.weights == "fresh" and all(b.keras is None for b in backends):
@@ -43,7 +47,7 @@ def test_case(case: Case, backends: Sequence[Backend]) -> None:
         if a.verdict == FAILS
     ]
     assert not failed, "\n".join([*failed, f"repeat: {result.repeat}"])
-    assert result.verdict == (CHAOTIC if case.row.id == "lstm/chaotic" else HOLDS)
+    assert result.verdict == (CHAOTIC if case.row.id in ROUNDING_GROWS else HOLDS)
     for a in result.agreements:
         if a.verdict == NOT_MEASURED:
             assert a.reason.startswith(REFUSALS.get(a.backend, ())), a

@@ -36,7 +36,7 @@ def test_every_wrong_port_is_caught_and_named(mutant: Mutant) -> None:
 def test_and_so_it_is_in_pytorch(mutant: Mutant) -> None:
     pytest.importorskip("torch")
     (backend,), _ = load(["torch module"])
-    fate = plant(mutant, lambda problem: backend.build(problem, "float64").answer().outputs, expected=EXPECTED)
+    fate = plant(mutant, lambda problem: backend.build(problem, "float64").outputs(), expected=EXPECTED)
     assert fate.caught and fate.named, fate
 
 
