@@ -31,11 +31,11 @@ def backends() -> Sequence[Backend]:
     return found
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning:keras")
 ROUNDING_GROWS = {"lstm/chaotic", "training/RMSprop"}
 """In float32 alone: gains that make chaos, and steps as large for a gradient of 1e-6 as for one of 1."""
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:keras")
 @pytest.mark.parametrize("case", cases(), ids=lambda c: c.id)
 def test_case(case: Case, backends: Sequence[Backend]) -> None:
     if case.row.weights == "fresh" and all(b.keras is None for b in backends):
