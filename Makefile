@@ -58,7 +58,6 @@ smoke: wheel
 
 # Deliberate errors in the mapping and in the judge, each of which some test must see. Takes an hour or more.
 mutants: $(READY)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,test,mutation]'
 	$(BIN)/mutmut run
 	$(BIN)/mutmut results
 

@@ -50,9 +50,9 @@ def test_random_layers_agree_in_every_backend(group: tuple[Sample, ...], backend
 
 
 def test_the_space_is_whole() -> None:
-    """What fifteen hundred drawn samples hold between them."""
-    found = [s for _, group in sweeping.drawn(1500, 3) for s in group]
-    assert len({s.id for s in found}) == 1500
+    """What three thousand drawn samples hold between them."""
+    found = [s for _, group in sweeping.drawn(3000, 3) for s in group]
+    assert len({s.id for s in found}) == 3000
     every = [cell for s in found for _, cell in cells(s.layer)]
     assert {(c.kind, c.bias, c.reset_after) for c in every} == {
         *((kind, bias, False) for kind in ("lstm", "gru", "rnn") for bias in ("none", "single")),
