@@ -6,6 +6,7 @@ those of the weights and the input are products of whole matrices, all steps at 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -20,8 +21,7 @@ SAVED = {"lstm": 4, "gru_after": 4, "gru_before": 4, "rnn": 1}
 """By kind: how many numbers a unit and step leaves for the backward run; run.h and the cells' headers say which."""
 
 
-@torch.library.custom_op("lstm_parity::recurrence", mutates_args=(), device_types="cpu")
-def recurrence(
+def _forward(
     x: Tensor, weight_ih: Tensor, bias_ih: Tensor | None, weight_hh: Tensor, bias_hh: Tensor | None, h: Tensor,
     c: Tensor | None, mask: Tensor | None, kind: str, activation: str, recurrent_activation: str, save: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
@@ -40,7 +40,6 @@ def recurrence(
     return y, c_last, c_all, saved
 
 
-@recurrence.register_fake
 def _outputs_alone(
     x: Tensor, _weight_ih: Tensor, _bias_ih: Tensor | None, _weight_hh: Tensor, _bias_hh: Tensor | None, h: Tensor,
     c: Tensor | None, _mask: Tensor | None, kind: str, _activation: str, _recurrent_activation: str, save: bool,
@@ -61,8 +60,7 @@ def _outputs(
     )
 
 
-@torch.library.custom_op("lstm_parity::recurrence_backward", mutates_args=(), device_types="cpu")
-def recurrence_backward(
+def _backward(
     grad_y: Tensor, grad_c: Tensor | None, weight_hh: Tensor, h: Tensor, c: Tensor | None, mask: Tensor | None,
     y: Tensor, c_all: Tensor, saved: Tensor, kind: str, activation: str, recurrent_activation: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
@@ -79,7 +77,6 @@ def recurrence_backward(
     return d_products, d_recurrent, d_h, d_c
 
 
-@recurrence_backward.register_fake
 def _gradients_alone(
     _grad_y: Tensor, _grad_c: Tensor | None, weight_hh: Tensor, h: Tensor, c: Tensor | None, _mask: Tensor | None,
     y: Tensor, _c_all: Tensor, _saved: Tensor, kind: str, _activation: str, _recurrent_activation: str,
@@ -168,9 +165,6 @@ def _recurrent_weight(d_gates: Tensor, h: Tensor, y: Tensor) -> Tensor:
     return torch.addmm(d_gates[0].t() @ h, d_gates[1:].flatten(0, 1).t(), y[:-1].flatten(0, 1))
 
 
-recurrence.register_autograd(_back, setup_context=_remember)
-
-
 def _once(_ctx: Any, *_: Any) -> None:
     raise Unsupported(
         "the kernel for recurrent cells has no second derivative",
@@ -178,4 +172,19 @@ def _once(_ctx: Any, *_: Any) -> None:
     )
 
 
-recurrence_backward.register_autograd(_once)
+def _operator(
+    name: str, run: Callable[..., Any], fake: Callable[..., Any], back: Callable[..., Any],
+    remember: Callable[..., Any] | None = None,
+) -> Any:  # fmt: skip
+    """`run` registered with PyTorch under this name, for the CPU. By parts: `torch.library.custom_op` would import the
+    whole compiler at its first call, a second of time."""
+    qualified = f"lstm_parity::{name}"
+    torch.library.define(qualified, torch.library.infer_schema(run, mutates_args=()))
+    torch.library.impl(qualified, "cpu", run)
+    torch.library.register_fake(qualified, fake)
+    torch.library.register_autograd(qualified, back, setup_context=remember)
+    return getattr(torch.ops.lstm_parity, name)
+
+
+recurrence_backward = _operator("recurrence_backward", _backward, _gradients_alone, _once)
+recurrence = _operator("recurrence", _forward, _outputs_alone, _back, _remember)
