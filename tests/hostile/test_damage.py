@@ -52,7 +52,7 @@ every_container = pytest.mark.parametrize("write", [h5, v3, keras, safetensors, 
 
 
 def cuts(length: int) -> list[int]:
-    return sorted({*(length * n // 50 for n in range(50)), 1, 7, 8, length - 1})
+    return sorted({*(length * n // 100 for n in range(100)), 1, 7, 8, length - 1})
 
 
 @every_container
