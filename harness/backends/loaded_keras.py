@@ -4,6 +4,7 @@ The process stays for the next file; it gets a folder and a file's name a line a
 
 from __future__ import annotations
 
+import atexit
 import importlib.metadata
 import importlib.util
 import json
@@ -102,4 +103,6 @@ def _process(package: str) -> subprocess.Popen[str]:
     """Ends when this process does: its input closes then."""
     command = [sys.executable, "-c", _SCRIPT, package]
     piped = subprocess.PIPE
-    return subprocess.Popen(command, stdin=piped, stdout=piped, stderr=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(command, stdin=piped, stdout=piped, stderr=subprocess.DEVNULL, text=True)
+    atexit.register(process.communicate)
+    return process
