@@ -61,9 +61,8 @@ def _check_sizes(portable: Portable) -> None:
     for one in portable.spec.inputs:
         _demand(prod(sizes(one)), MOST_NUMBERS, "numbers", (one.name,))
     with np.errstate(all="ignore"):
-        outputs = oracle.run(portable, *probe(portable.spec), before=spend)
-    listed = outputs if isinstance(outputs, tuple) else (outputs,)
-    _demand(sum(y.size for y in listed), MOST_KEPT, "numbers of output", (portable.spec.name,))
+        outputs = oracle.outputs(portable, *probe(portable.spec), before=spend)
+    _demand(sum(y.size for y in outputs), MOST_KEPT, "numbers of output", (portable.spec.name,))
 
 
 def _demand(found: int, most: int, what: str, where: tuple[str, ...]) -> None:

@@ -185,8 +185,7 @@ def _scaled(slope: float) -> port.Way:
         from weight_mapping import oracle
         from weight_mapping.slopes import with_slope
 
-        answer = oracle.run(with_slope(port.with_arrays(portable, lambda array: array.astype(dtype)), slope), *inputs)
-        return list(answer) if isinstance(answer, tuple) else [answer]
+        return oracle.outputs(with_slope(port.with_arrays(portable, lambda a: a.astype(dtype)), slope), *inputs)
 
     return port.Way(check="outputs of the scaled weights", backend="the oracle", outputs=outputs, dtypes=("float64",))
 
@@ -213,20 +212,21 @@ def _backend(name: str, extra: str) -> Any:
 
 
 def _read_again(request: Request) -> port.Outputs:
-    """The oracle on the file as written, in place of a framework: what the file means is what is compared."""
+    """The oracle on the file as written, in place of a framework: what the file means is what is compared. It is
+    written and read once, for either precision."""
+    answers: list[Any] = []
 
     def outputs(portable: Any, inputs: Any, dtype: str) -> Any:
-        import tempfile
+        if not answers:
+            import tempfile
 
-        import numpy as np
+            import weight_mapping as wm
 
-        import weight_mapping as wm
-
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / request.model
-            wm.save(portable, path, keras=request.keras)
-            answer = wm.oracle.run(wm.load(path), *inputs)
-        return [np.asarray(y, dtype) for y in (answer if isinstance(answer, tuple) else [answer])]
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / request.model
+                wm.save(portable, path, keras=request.keras)
+                answers.extend(wm.oracle.outputs(wm.load(path), *inputs))
+        return [y.astype(dtype) for y in answers]
 
     return outputs
 

@@ -13,8 +13,7 @@ from typing import Any
 from weight_mapping.errors import PortingError, shown
 from weight_mapping.files.archive import Archive
 from weight_mapping.recognising import WAY_OUT, Sketch, groups, recognise
-
-_CLASSES = {"lstm": "LSTM", "gru": "GRU", "rnn": "SimpleRNN", "cudnn lstm": "CuDNNLSTM", "cudnn gru": "CuDNNGRU"}
+from weight_mapping.sketched import stored_layer
 
 
 def draft(archive: Archive) -> Archive:
@@ -86,7 +85,7 @@ def _model(layers: Mapping[str, list[Sketch]], name: str, *, three: bool) -> dic
         written.append({"class_name": "InputLayer", "name": f"{layer}/input", "config": width, "inbound_nodes": []})
         tensor = {"class_name": "__keras_tensor__", "config": {"keras_history": [f"{layer}/input", 0, 0]}}
         node = {"args": [tensor], "kwargs": {}} if three else [[f"{layer}/input", 0, 0, {}]]
-        written.append({"name": layer, "inbound_nodes": [node], **_layer(layer, cells)})
+        written.append({"name": layer, "inbound_nodes": [node], **_drafted(layer, cells)})
     config = {
         "name": name,
         "layers": written,
@@ -96,27 +95,5 @@ def _model(layers: Mapping[str, list[Sketch]], name: str, *, three: bool) -> dic
     return {"class_name": "Model", "config": config}
 
 
-def _layer(name: str, cells: Sequence[Sketch]) -> dict[str, Any]:
-    if len(cells) == 1:
-        return {"class_name": _CLASSES[cells[0].kind], "config": {"name": name, **_run(cells[0])}}
-    if [cell.direction for cell in cells] == ["forward", "backward"]:
-        forward, backward = (
-            {"class_name": _CLASSES[c.kind], "config": {"name": c.direction, "go_backwards": back, **_run(c)}}
-            for c, back in zip(cells, (False, True), strict=True)
-        )
-        both = {"layer": forward, "backward_layer": backward, "merge_mode": "concat"}
-        return {"class_name": "Bidirectional", "config": {"name": name, **both}}
-    stack = [{"class_name": f"{_CLASSES[c.kind]}Cell", "config": _cell(c)} for c in cells]
-    cell = {"class_name": "StackedRNNCells", "config": {"cells": stack}}
-    return {"class_name": "RNN", "config": {"name": name, "cell": cell, "return_sequences": True}}
-
-
-def _run(cell: Sketch) -> dict[str, Any]:
-    return {**_cell(cell), "return_sequences": True}
-
-
-def _cell(cell: Sketch) -> dict[str, Any]:
-    if cell.form:
-        return {"output_dim": cell.units, "consume_less": cell.form}
-    told = {} if cell.reset_after is None else {"reset_after": cell.reset_after}
-    return {"units": cell.units, "use_bias": cell.use_bias, **told}
+def _drafted(name: str, cells: Sequence[Sketch]) -> dict[str, Any]:
+    return stored_layer(name, cells, return_sequences=True, go_backwards=False, merge_mode="concat")

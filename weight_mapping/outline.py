@@ -18,10 +18,10 @@ from weight_mapping.open_choices import OPEN
 from weight_mapping.plain import KINDS
 from weight_mapping.recognising import Sketch, groups, recognise
 from weight_mapping.recognising_plain import recognise_plain
+from weight_mapping.sketched import CLASSES as RECURRENT
+from weight_mapping.sketched import Config, stored_layer
 
-Config = dict[str, Any]
-_RECURRENT = {"lstm": "LSTM", "gru": "GRU", "rnn": "SimpleRNN", "cudnn lstm": "CuDNNLSTM", "cudnn gru": "CuDNNGRU"}
-_OVER_TIME = {*_RECURRENT.values(), "Bidirectional", "RNN", "TimeDistributed", "Conv1D", "MaxPooling1D"}
+_OVER_TIME = {*RECURRENT.values(), "Bidirectional", "RNN", "TimeDistributed", "Conv1D", "MaxPooling1D"}
 _EITHER = {"Dense", "BatchNormalization", "LayerNormalization"}
 _SAME_WIDTH = {"activation", "repeat_vector", "pool", "masking", "identity"}
 
@@ -69,38 +69,19 @@ def _steps(name: str, arrays: Sequence[Stored], cells: Mapping[str, list[Sketch]
 
 
 def _recurrent(name: str, cells: Sequence[Sketch], era: Era) -> _Step:
-    first, last = cells[0], cells[-1]
-    stored: Config
-    runs = {"return_sequences": f"{OPEN}false"}
-    if len(cells) == 1:
-        own = {"name": name, **_cell(first, era), **runs, "go_backwards": f"{OPEN}false"}
-        stored = {"class_name": _RECURRENT[first.kind], "config": own}
-        return _Step(stored=stored, takes=first.input_size, gives=first.units)
-    if first.direction:
-        turns: tuple[Config, Config] = ({}, {"go_backwards": True})
-        both = {
-            key: {"class_name": _RECURRENT[c.kind], "config": {"name": c.direction, **_cell(c, era), **runs, **turn}}
-            for key, c, turn in zip(("layer", "backward_layer"), cells, turns, strict=True)
-        }
-        stored = {"class_name": "Bidirectional", "config": {"name": name, **both, "merge_mode": f"{OPEN}concat"}}
-        return _Step(stored=stored, takes=first.input_size, gives=2 * first.units)
-    stack = [{"class_name": f"{_RECURRENT[c.kind]}Cell", "config": _cell(c, era)} for c in cells]
-    cell = {"class_name": "StackedRNNCells", "config": {"cells": stack}}
-    stored = {"class_name": "RNN", "config": {"name": name, "cell": cell, **runs, "go_backwards": f"{OPEN}false"}}
-    return _Step(stored=stored, takes=first.input_size, gives=last.units)
+    def activations(cell: Sketch) -> Config:
+        if cell.kind.startswith("cudnn"):
+            return {}
+        gate = "inner_activation" if cell.form else "recurrent_activation"
+        gates = {} if cell.kind == "rnn" else {gate: OPEN + default_gate(cell.kind, era)}
+        return {"activation": f"{OPEN}tanh", **gates}
 
-
-def _cell(cell: Sketch, era: Era) -> Config:
-    told: Config = {"units": cell.units, "use_bias": cell.use_bias}
-    if cell.form:
-        told = {"output_dim": cell.units, "consume_less": cell.form}
-    if cell.reset_after is not None and not cell.form:
-        told["reset_after"] = cell.reset_after
-    if cell.kind.startswith("cudnn"):
-        return told
-    gate = "inner_activation" if cell.form else "recurrent_activation"
-    gates = {} if cell.kind == "rnn" else {gate: OPEN + default_gate(cell.kind, era)}
-    return {**told, "activation": f"{OPEN}tanh", **gates}
+    stored = stored_layer(
+        name, cells, return_sequences=f"{OPEN}false", go_backwards=f"{OPEN}false", merge_mode=f"{OPEN}concat",
+        activations=activations,
+    )  # fmt: skip
+    both = 2 if cells[0].direction else 1
+    return _Step(stored=stored, takes=cells[0].input_size, gives=both * cells[-1].units)
 
 
 def _plain(name: str, arrays: Sequence[Stored], era: Era) -> _Step:
@@ -178,5 +159,5 @@ def _input_shape(steps: Sequence[_Step]) -> list[Any]:
     width = [] if class_name == "Embedding" else [steps[0].takes or f"{OPEN}the width"]
     rank = {"Conv2D": 2, "Conv3D": 3}.get(class_name, 1)
     if class_name == "Dense":
-        rank = int(any(step.stored["class_name"] in _RECURRENT.values() for step in steps))
+        rank = int(any(step.stored["class_name"] in RECURRENT.values() for step in steps))
     return [None, *[f"{OPEN}null, or the length" for _ in range(rank)], *width]

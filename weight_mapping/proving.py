@@ -76,8 +76,7 @@ def _read(text: str, where: str) -> dict[str, Any]:
 
 
 def _answer(portable: Portable, seed: int) -> list[Array]:
-    answer = oracle.run(portable, *probe(portable.spec, seed))
-    return list(answer) if isinstance(answer, tuple) else [answer]
+    return oracle.outputs(portable, *probe(portable.spec, seed))
 
 
 def _kept(y: Array) -> list[float]:

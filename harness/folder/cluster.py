@@ -13,7 +13,7 @@ from harness.folder import children
 from harness.folder.children import Children, Done
 from harness.folder.run import Workers
 from harness.folder.task import Task
-from harness.folder.version import code, environment
+from harness.version import code, environment
 from weight_mapping.errors import PortingError
 
 PATIENCE = 30.0

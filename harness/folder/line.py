@@ -11,8 +11,8 @@ from typing import Any
 
 from harness.folder.fates import Fate
 from harness.folder.task import Task, identity, spelled
-from harness.folder.version import environment
 from harness.results import NOT_MEASURED, Results
+from harness.version import environment
 from weight_mapping.errors import PortingError, Unsupported
 
 SCHEMA = 1

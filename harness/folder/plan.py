@@ -10,8 +10,8 @@ from harness.folder import fates, line
 from harness.folder.find import Model
 from harness.folder.line import Line
 from harness.folder.task import Task
-from harness.folder.version import code
 from harness.porting import Request
+from harness.version import code
 from weight_mapping.errors import PortingError
 
 

@@ -19,7 +19,7 @@ PATIENCE = 240
 """Seconds that a loaded machine may take for anything here."""
 SCHEDULER = "from distributed.cli.dask_scheduler import main; main()"
 WORKER = "from distributed.cli.dask_worker import main; main()"
-FOREIGN = f"import harness.folder.version as version; version.code = lambda: '0' * 16; {WORKER}"
+FOREIGN = f"import harness.version as version; version.code = lambda: '0' * 16; {WORKER}"
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """The judge: float64 NumPy, equations as in the papers, independent of every framework."""
 
 from weight_mapping.oracle.backward import backward
-from weight_mapping.oracle.model import run, run_with_states
+from weight_mapping.oracle.model import outputs, run, run_with_states
 from weight_mapping.oracle.recurrent import forward
 from weight_mapping.oracle.trace import CellTrace, Dropout, Gradients, Trace
 
-__all__ = ["CellTrace", "Dropout", "Gradients", "Trace", "backward", "forward", "run", "run_with_states"]
+__all__ = ["CellTrace", "Dropout", "Gradients", "Trace", "backward", "forward", "outputs", "run", "run_with_states"]

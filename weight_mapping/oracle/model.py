@@ -41,6 +41,12 @@ def run(
     return run_with_states(portable, *inputs, states=states, before=before)[0]
 
 
+def outputs(portable: Portable, *inputs: ArrayLike, before: Callable[[Call], None] | None = None) -> list[Any]:
+    """`run`, always a list."""
+    answer = run(portable, *inputs, before=before)
+    return list(answer) if isinstance(answer, tuple) else [answer]
+
+
 def run_with_states(
     portable: Portable, *inputs: ArrayLike, states: States | None = None, before: Callable[[Call], None] | None = None
 ) -> tuple[Output, dict[Path, list[Float]]]:

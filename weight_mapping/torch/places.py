@@ -12,6 +12,7 @@ from torch import nn
 from weight_mapping.errors import Unrepresentable
 from weight_mapping.packing import pack, with_bias
 from weight_mapping.spec import Cell, Leaf, Plain
+from weight_mapping.torch.cells import is_native
 from weight_mapping.weights import Array, CellWeights, LeafWeights
 
 Shape = tuple[Any, ...]
@@ -77,10 +78,11 @@ def _cell(name: str, kind: str, units: int, inputs: int, module: Any, suffix: st
 
     def give(leaf: Leaf, weights: LeafWeights) -> Named:
         assert isinstance(leaf, Cell) and isinstance(weights, CellWeights)
-        has = {leaf.activation.name} | ({leaf.recurrent_activation.name} if kind != "rnn" else set())
-        if has != ({nonlinearity} if kind == "rnn" else {"tanh", "sigmoid"}) or leaf.activation.name != nonlinearity:
+        if not is_native(leaf) or leaf.activation.name != nonlinearity:
+            gates = f", {leaf.recurrent_activation}" if kind != "rnn" else ""
+            before = ", reset_after=False" if kind == "gru" and not leaf.reset_after else ""
             raise Unrepresentable(
-                f"nn.{type(module).__name__} computes another function", found=", ".join(sorted(has)),
+                f"nn.{type(module).__name__} computes another function", found=f"{leaf.activation}{gates}{before}",
                 expected=nonlinearity if kind == "rnn" else "tanh, sigmoid", class_name=type(module).__name__,
                 way_out="Use the module of weight_mapping.torch.build, which has Keras' activations.",
             )  # fmt: skip

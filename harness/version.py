@@ -24,7 +24,7 @@ def environment() -> dict[str, Any]:
 def code() -> str:
     """Fingerprint of this project's sources and of `environment()`: 16 hexadecimal digits."""
     total = hashlib.sha256(repr(sorted(environment().items())).encode())
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[1]
     for package in _PACKAGES:
         for path in sorted((root / package).rglob("*")):
             if path.suffix in _SOURCES:
