@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness.port import fate, words
+from harness.proving import fate, words
 from weight_mapping.addresses import locate, settle
 from weight_mapping.errors import DamagedFile, PortingError
 from weight_mapping.exchange import from_archive

@@ -1,203 +1,287 @@
-"""The proof of one port: what it wrote, run, against the float64 oracle, on inputs where a mistake must show."""
+"""One file ported: read, proved, and written as a folder, or refused with nothing written."""
 
 from __future__ import annotations
 
-import re
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from harness import affordable, confined, conventions, environment, proving
+from harness.results import HOLDS, Case, Results, to_json, write_text
+from harness.seal import PROOF, sealed
+from weight_mapping.errors import PortingError, Unsupported, shown
+from weight_mapping.spec import Custom, leaves
+from weight_mapping.weights import Portable
 
-from harness.bounds import ACTIVATIONS, DELTA, DRAWS, LAMBDA
-from harness.compare import UNIT, Limit, Named, agreement
-from harness.results import Agreement, Case
-from weight_mapping import oracle
-from weight_mapping.probe import probe
-from weight_mapping.spec import Cell, ConvCell, Custom, Layer, Operation, Plain, leaves
-from weight_mapping.weights import CellWeights, LeafWeights, Portable
-
-Outputs = Callable[[Portable, Sequence[NDArray[Any]], str], list[NDArray[Any]]]
+TARGETS = {"torch": "safetensors", "keras": "keras", "onnx": "onnx"}
+"""What a file can be ported to, and the suffix of the model there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """One more thing that a port wrote and that computes: how it is called, its answers, the precisions it has."""
+class Request:
+    """What a port is asked to be. `keras`: the generation to write for, where `target` is keras and one was named.
+    `seed`: of the proof's inputs. `trusted`: whether the file is read in this process, without limits. `suffix`: of the
+    model, where not the target's usual one."""
 
-    check: str
-    backend: str
-    outputs: Outputs
-    dtypes: tuple[str, ...] = ("float64", "float32")
+    target: str = "torch"
+    keras: int | None = None
+    layers_only: bool = False
+    standalone: bool = False
+    proof: bool = True
+    seed: int = 0
+    trusted: bool = False
+    suffix: str = ""
+
+    @property
+    def model(self) -> str:
+        """The name of the file that holds the ported model."""
+        return f"model.{self.suffix or TARGETS[self.target]}"
+
+    def options(self) -> list[str]:
+        """The command's options that ask for this."""
+        given = {
+            "--to": self.target != "torch" and self.target, "--keras": self.keras, "--layers-only": self.layers_only,
+            "--standalone": self.standalone, "--no-proof": not self.proof, "--seed": self.seed,
+            "--trusted": self.trusted,
+        }  # fmt: skip
+        return [
+            part for name, value in given.items() if value for part in ([name] if value is True else [name, f"{value}"])
+        ]
 
 
-def prove(
-    portable: Portable, outputs: Outputs, *, seed: int = 0, command: str = "", backend: str = "PyTorch",
-    dtypes: Sequence[str] = ("float64", "float32"), beside: Sequence[Way] = (),
-) -> Case:  # fmt: skip
-    """Hold a port's outputs, computed in each of `dtypes`, and those of every way `beside` it to the oracle's, within
-    what rounding can explain."""
-    started = time.perf_counter()
-    inputs = probe(portable.spec, seed)
-    reference = _named(oracle.run(portable, *inputs))
-    amplified = _amplification(portable, inputs, reference)
-    agreements: list[Agreement] = []
-    ported = Way(check="outputs", backend=backend, outputs=outputs, dtypes=tuple(dtypes))
-    for way in (ported, *beside):
-        for dtype in way.dtypes:
-            found = _named(way.outputs(portable, inputs, dtype))
-            limits = {name: _limit(portable, amplified[name], dtype) for name in reference}
-            agreements.append(agreement(way.check, way.backend, reference, found, limits, dtype=dtype))
-    notes = [f"input {i.name}: shape {x.shape}" for i, x in zip(portable.spec.inputs, inputs, strict=True)]
-    return Case(
-        id="port", title=f"{portable.spec.name}: outputs against the float64 oracle", group="port",
-        spec={"inputs": notes}, fingerprint=portable.source.sha256 or "", repeat=command, agreements=tuple(agreements),
-        seconds=time.perf_counter() - started, notes=tuple(portable.source.resolved),
+def port_file(file: Path, config: Path | None, output: Path, request: Request, *, command: str) -> Results:
+    """Port `file` into the folder `output`: the model, spec.json, proof.json, results.json and report.html, written
+    only once the proof is there. `command` is what the page says made it. Raises PortingError."""
+    import weight_mapping as wm
+
+    portable = confined.load(file, config, layers_only=request.layers_only, trusted=request.trusted)
+    _refuse_custom(portable)
+    if (request.proof or request.standalone) and not request.trusted:
+        affordable.check(portable)
+    alone = _standalone(portable) if request.standalone else None
+    case, modules, arrays = _proof(portable, request, command) if request.proof else (None, {}, {})
+    results = _results(portable, case, modules, arrays, command, _untried(portable, request))
+    if config:
+        results = replace(results, port={**results.port, "configuration": str(config)})
+    texts = _texts(results, portable)
+    with _folder(output):
+        if request.target == "onnx":
+            _onnx().save(portable, output / request.model)
+        else:
+            wm.save(portable, output / request.model, keras=request.keras, proof=request.proof)
+        beside = alone(output) if alone else ()
+        for name, text in texts.items():
+            write_text(output / name, text)
+        written = [request.model, *beside, *texts]
+        write_text(output / PROOF, sealed(proof(results), output, written))
+    return results
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[None]:
+    """The folder, made if need be, and gone again where nothing came to stand in it."""
+    made = not path.exists()
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        if made and not any(path.iterdir()):
+            path.rmdir()
+
+
+def write_refusal(output: Path, told: Mapping[str, Any], command: str) -> None:
+    """The page of a file that was not ported, in the folder `output`: `told` is what there is to say of it."""
+    from reports import render
+
+    results = Results(
+        kind="port", command=command, environment=environment.describe(), port=told,
+        not_measured={"proof": "the file was not ported"},
+    )  # fmt: skip
+    write_text(output / "report.html", render.page(results))
+
+
+def _refuse_custom(portable: Portable) -> None:
+    """Raise Unsupported where there are layers that only their author has."""
+    customs = [(path, leaf) for path, leaf in leaves(portable.spec) if isinstance(leaf, Custom)]
+    if not customs:
+        return
+    path, first = customs[0]
+    raise Unsupported(
+        first.refusal, where=shown("/".join(path)), class_name=first.class_name,
+        also=tuple({leaf.class_name for _, leaf in customs} - {first.class_name}),
+        way_out="--layers-only ports the recurrent layers around it; in Python, "
+        f"weight_mapping.torch.build(portable, custom={{{shown(first.class_name)!r}: module}}) takes yours.",
     )  # fmt: skip
 
 
-def _named(answer: Any) -> Named:
-    """The outputs by name; a comparison's booleans as numbers."""
-    listed = [np.asarray(y) for y in (answer if isinstance(answer, tuple | list) else [answer])]
-    return {
-        f"y{n}" if len(listed) > 1 else "y": y.astype(np.float64) if y.dtype == bool else y
-        for n, y in enumerate(listed)
+def reproduces(results: Results) -> bool:
+    """Whether the proof fails nowhere and holds somewhere: where float32 is chaotic, float64 has judged."""
+    verdicts = {a.verdict for case in results.cases for a in case.agreements}
+    return results.verdict == HOLDS and HOLDS in verdicts
+
+
+def _standalone(portable: Portable) -> Callable[[Path], tuple[str, ...]]:
+    """What writes model.py and its weights, made here: a refusal comes before the folder does."""
+    try:
+        from weight_mapping.torch.standalone import standalone, write_standalone
+    except ModuleNotFoundError as missing:
+        raise _needed("--standalone", missing) from None
+    return partial(write_standalone, standalone(portable))
+
+
+def _onnx() -> Any:
+    try:
+        import weight_mapping.onnx
+    except ModuleNotFoundError as missing:
+        raise _needed("--to onnx", missing, "onnx") from None
+    return weight_mapping.onnx
+
+
+def _needed(what: str, missing: ModuleNotFoundError, extra: str = "torch") -> PortingError:
+    return PortingError(f"{what} needs {missing.name}", way_out=f"Install it: pip install 'lstm-parity[{extra}]'.")
+
+
+def _proof(portable: Portable, request: Request, command: str) -> tuple[Case, Mapping[str, str], Mapping[str, str]]:
+    """The proof, what each layer became, and what holds each array."""
+
+    def prove(*outputs: proving.Outputs, **options: Any) -> Case:
+        with nullcontext() if request.trusted else affordable.limited(portable):
+            return proving.prove(portable, *outputs, seed=request.seed, command=command, **options)
+
+    if request.target == "keras":
+        from weight_mapping.slopes import slopes
+
+        slope = 1 / 6 if request.keras == 3 else 1 / 5
+        scaled = request.keras is not None and slopes(portable) - {slope}
+        # Scaled weights are rounded to float32 once more: of the file only float32's bound can hold, and float64 judges
+        # the scaling itself.
+        dtypes = ("float32",) if scaled else ("float64", "float32")
+        beside = [_scaled(slope)] if scaled else []
+        beside += [loaded] if (loaded := _loaded(portable, request)) else []
+        return prove(_read_again(request), backend="the file read again", dtypes=dtypes, beside=beside), {}, {}
+    if request.target == "onnx":
+        ported_onnx = _backend("ported_onnx", "onnx")
+        case = prove(ported_onnx.outputs, backend="ONNX Runtime", dtypes=ported_onnx.dtypes(portable))
+        return case, ported_onnx.destinations(portable), {}
+    ported = _backend("ported", "torch")
+    beside = []
+    if request.standalone:
+        from harness.backends.standalone import outputs
+
+        beside.append(proving.Way(check="outputs of model.py", backend="PyTorch alone", outputs=outputs()))
+    case = prove(ported.outputs, beside=beside)
+    mapped = [id for layer in portable.spec.layers.values() for id in conventions.of(layer)]
+    return replace(case, conventions=tuple(dict.fromkeys(mapped))), *ported.destinations(portable)
+
+
+def _scaled(slope: float) -> proving.Way:
+    """The model with weights scaled to this slope of hard_sigmoid, before they are rounded to what a file holds."""
+
+    def outputs(portable: Any, inputs: Any, dtype: str) -> Any:
+        from weight_mapping import oracle
+        from weight_mapping.slopes import with_slope
+
+        return oracle.outputs(with_slope(proving.with_arrays(portable, lambda a: a.astype(dtype)), slope), *inputs)
+
+    return proving.Way(
+        check="outputs of the scaled weights", backend="the oracle", outputs=outputs, dtypes=("float64",)
+    )
+
+
+def _loaded(portable: Portable, request: Request) -> proving.Way | None:
+    """The written file in the Keras that it is for, where that is here."""
+    from harness.backends import loaded_keras
+
+    name, missing = loaded_keras.loader(portable, request.keras)
+    if missing:
+        return None
+    outputs = loaded_keras.outputs(request.keras, request.model)
+    return proving.Way(check=f"outputs in {name}", backend=name, outputs=outputs, dtypes=loaded_keras.DTYPES)
+
+
+def _backend(name: str, extra: str) -> Any:
+    try:
+        return importlib.import_module(f"harness.backends.{name}")
+    except ModuleNotFoundError as missing:
+        raise PortingError(
+            f"the proof needs {missing.name}",
+            way_out=f"Install it (pip install 'lstm-parity[{extra}]') or pass --no-proof.",
+        ) from None
+
+
+def _read_again(request: Request) -> proving.Outputs:
+    """The oracle on the file as written, in place of a framework: what the file means is what is compared. It is
+    written and read once, for either precision."""
+    answers: list[Any] = []
+
+    def outputs(portable: Any, inputs: Any, dtype: str) -> Any:
+        if not answers:
+            import tempfile
+
+            import weight_mapping as wm
+
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / request.model
+                wm.save(portable, path, keras=request.keras)
+                answers.extend(wm.oracle.outputs(wm.load(path), *inputs))
+        return [y.astype(dtype) for y in answers]
+
+    return outputs
+
+
+def _untried(portable: Portable, request: Request) -> Mapping[str, str]:
+    """What of the proof was not measured, and why."""
+    if not request.proof:
+        return {"proof": "--no-proof was given"}
+    if request.target != "keras":
+        return {}
+    from harness.backends import loaded_keras
+
+    name, missing = loaded_keras.loader(portable, request.keras)
+    return {f"outputs in {name}": missing} if missing else {}
+
+
+def _results(
+    portable: Portable, case: Case | None, modules: Mapping[str, str], arrays: Mapping[str, str], command: str,
+    untried: Mapping[str, str],
+) -> Results:  # fmt: skip
+    told = proving.described(portable, modules, arrays)
+    told["proof"] = {
+        a.check: f"{a.verdict}: error {a.error:.3g}, bound {a.bound:.3g} {a.unit}; {a.reason}"
+        for a in (case.agreements if case else ())
     }
+    left_out = {**untried, "speed": "a port is not timed; see lstm-parity bench"}
+    return Results(
+        kind="port", command=command, environment=environment.describe(), cases=(case,) if case else (),
+        planned=("port",) if case else (), port=told, not_measured=left_out,
+        conventions=conventions.told(case.conventions if case else ()),
+    )  # fmt: skip
 
 
-def _amplification(portable: Portable, inputs: Sequence[NDArray[Any]], reference: Named) -> dict[str, float]:
-    """How much the outputs move over the relative move of every weight (and input that is no id), at least 1."""
-    rng = np.random.default_rng(0)
-    found = dict.fromkeys(reference, 1.0)
-    for _ in range(DRAWS):
-        moved = _named(oracle.run(_perturbed(portable, rng), *inputs))
-        for name, array in reference.items():
-            scale = float(np.abs(array).max()) or 1.0
-            distance = float(np.abs(moved[name] - array).max()) / scale / DELTA if array.size else 0.0
-            found[name] = max(found[name], distance) if np.isfinite(distance) else np.inf
-    return found
-
-
-def _perturbed(portable: Portable, rng: np.random.Generator) -> Portable:
-    return with_arrays(
-        portable, lambda array: np.asarray(array, np.float64) * (1 + DELTA * rng.choice([-1.0, 1.0], array.shape))
-    )
-
-
-def with_arrays(portable: Portable, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Portable:
-    """The model with every array of its weights changed so."""
-
-    def leaf(weights: LeafWeights) -> LeafWeights:
-        if isinstance(weights, CellWeights):
-            return replace(weights, **{name: change(array) for name, array in weights.arrays()})
-        return {name: change(array) for name, array in weights.items()}
-
-    return replace(portable, weights={path: leaf(weights) for path, weights in portable.weights.items()})
-
-
-def _limit(portable: Portable, factor: float, dtype: str) -> Limit:
-    """As for one layer (`harness.bounds`), with the widest sum of any layer and a share for each layer."""
-    terms = max((_terms(weights) for weights in portable.weights.values()), default=1)
-    depth = max(len(portable.spec.nodes), 1)
-    unit = UNIT[dtype]
-    symbol = "2^-24" if dtype == "float32" else "2^-53"
-    bound = (LAMBDA * terms**0.5 + ACTIVATIONS) * depth * unit * factor
-    reason = (
-        f"({LAMBDA:.0f} √{terms} + {ACTIVATIONS:.0f}) {symbol} for each of {depth} layers, {terms} the longest sum, "
-        f"times {factor:.3g}, the amplification measured with the oracle"
-    )
-    return Limit(bound, reason, chaotic=factor > unit**-0.5)
-
-
-def _terms(weights: LeafWeights) -> int:
-    if isinstance(weights, CellWeights):
-        return int(np.prod(weights.kernel.shape[2:])) + int(np.prod(weights.recurrent.shape[2:])) + 2
-    kernels = [array for name, array in weights.items() if name.endswith("kernel") and array.ndim > 1]
-    return max((int(np.prod(k.shape[:-1])) + 1 for k in kernels), default=1)
-
-
-def described(portable: Portable, module_of: Mapping[str, str], held_by: Mapping[str, str]) -> dict[str, Any]:
-    """What the page and proof.json say of a port: every layer's fate, every weight's way, what was resolved.
-    `module_of`: what each layer became; `held_by`: what holds each array in the port."""
-    source = portable.source
-    prints, arrays = portable.fingerprints(), portable.arrays()
-    origins = _origins(portable)
+def proof(results: Results) -> dict[str, Any]:
+    """proof.json: the file's and every array's SHA-256, and each comparison with its bound."""
+    told = results.port
     return {
-        "file": source.path, "sha256": source.sha256, "container": source.container,
-        "keras_version": source.keras_version, "backend": source.backend,
-        "parameters": sum(int(array.size) for array in arrays.values()),
-        "layers": [
-            {"name": name, "class": words(layer), "module": module_of.get(name, ""), "fate": fate(layer)}
-            for name, layer in portable.spec.layers.items()
-        ],
-        "graph": [
-            {"name": n.name, "layer": n.layer, "inputs": [ref.node for ref in (*n.inputs, *n.initial_state)]}
-            for n in portable.spec.nodes
-        ],
-        "inputs": [
-            {"name": i.name, "shape": str(i.shape or "any shape").replace("None", "any")} for i in portable.spec.inputs
-        ],
-        "outputs": [ref.node for ref in portable.spec.outputs],
-        "weights": [
-            {
-                "source": origins.get(name, ""), "array": name, "shape": list(array.shape), "dtype": str(array.dtype),
-                "destination": held_by.get(name, ""), "sha256": prints[name],
-            }
-            for name, array in arrays.items()
-        ],
-        "resolved": list(source.resolved),
-        "warnings": warnings(portable),
+        "schema": results.schema, "command": results.command, "environment": dict(results.environment),
+        "file": {key: told[key] for key in ("file", "sha256", "container", "keras_version", "backend")},
+        "arrays": {row["array"]: row["sha256"] for row in told["weights"]},
+        "resolved": told["resolved"], "warnings": told["warnings"],
+        "checks": [asdict(a) for case in results.cases for a in case.agreements],
+        "verdict": results.verdict if results.cases else "not measured",
     }  # fmt: skip
 
 
-def _origins(portable: Portable) -> dict[str, str]:
-    """For each array the name that it had in the file, told by its last word, or by its number in Keras 3's `vars`; all
-    names of its leaf where neither tells it."""
-    found: dict[str, str] = {}
-    for path, _, weights in portable.leaves():
-        own = [name for name, _ in weights.arrays()] if isinstance(weights, CellWeights) else list(weights)
-        names = portable.source.origins.get(path, ())
-        numbered = len(own) == len(names) and all(n.endswith(f"/vars/{k}") for k, n in enumerate(names))
-        for number, name in enumerate(own):
-            called = {"recurrent": "recurrent_kernel"}.get(name, name)
-            alone = [n for n in names if re.fullmatch(rf"{re.escape(called)}(_\d+)?(:\d+)?", n.rpartition("/")[2])]
-            alone = [names[number]] if numbered else alone
-            found["/".join((*path, name))] = alone[0] if len(alone) == 1 else ", ".join(names)
-    return found
+def _texts(results: Results, portable: Portable) -> dict[str, str]:
+    """Every text file of a port but proof.json, made before the first one is written."""
+    from reports import render
+    from weight_mapping.exchange import to_json as spec_json
 
-
-def words(layer: Layer) -> str:
-    """A layer in a few words: LSTM(128), tanh, hard_sigmoid(slope=1/5)."""
-    cells = [leaf for _, leaf in leaves(layer) if isinstance(leaf, Cell | ConvCell)]
-    name = type(layer).__name__
-    if isinstance(layer, Plain):
-        shown = {k: v for k, v in layer.options.items() if k in ("units", "rate", "activation", "filters", "input_dim")}
-        return f"{layer.kind}({', '.join(f'{k}={v}' for k, v in shown.items())})"
-    if isinstance(layer, Operation | Custom):
-        return layer.name if isinstance(layer, Operation) else layer.class_name
-    inside = "; ".join(
-        f"{c.kind.upper()}({c.units}) {c.activation}" + (f", {c.recurrent_activation}" if c.kind != "rnn" else "")
-        for c in cells
-    )
-    return inside if name == "Recurrent" else f"{name}[{inside}]"
-
-
-def fate(layer: Layer) -> str:
-    refusals = [leaf.refusal for _, leaf in leaves(layer) if isinstance(leaf, Custom)]
-    return f"refused: {refusals[0]}" if refusals else "ported"
-
-
-def warnings(portable: Portable) -> list[str]:
-    """What a user should know before relying on the numbers."""
-    found = []
-    for name, array in portable.arrays().items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            found.append(f"{name} contains NaN or infinity")
-        elif array.dtype == np.float16:
-            found.append(f"{name} is stored in half precision")
-    if any("hard_sigmoid" in line for line in portable.source.resolved):
-        found.append(
-            "hard_sigmoid has another slope in other Keras generations: the same weights give other outputs there"
-        )
-    return found
+    return {
+        "spec.json": spec_json(portable),
+        "results.json": to_json(results),
+        "report.html": render.page(results),
+    }
