@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
+from math import prod
 from typing import Any
 
-from harness import scalar_copies
+from harness import explain_conv, scalar_copies
+from harness.explain_words import GATE_NAMES, ORDER, STATES, UPDATE, array, choices
 from weight_mapping.spec import (
     Bidirectional,
     Cell,
+    ConvCell,
     Kind,
     Layer,
     Merge,
@@ -24,17 +27,7 @@ from weight_mapping.weights import BIAS_PARTS, Portable
 
 CLASS = {"lstm": "LSTM", "gru": "GRU", "rnn": "SimpleRNN"}
 NATIVE = {"lstm": "nn.LSTM", "gru": "nn.GRU", "rnn": "nn.RNN"}
-GATE_NAMES: Mapping[str, Mapping[str, str]] = {
-    "lstm": {"i": "input gate", "f": "forget gate", "c": "candidate g", "o": "output gate"},
-    "gru": {"z": "update gate", "r": "reset gate", "n": "candidate"},
-    "rnn": {"n": "new state"},
-}
-_UPDATE = {
-    "lstm": ("c' = f * c + i * g", "h' = o * {activation}(c')"),
-    "gru": ("h' = z * h + (1 - z) * n",),
-    "rnn": ("h' = n",),
-}
-Shape = list[int]
+Found = tuple[Path, Cell | ConvCell, Recurrent, Merge | None]
 
 
 def usual(kind: Kind, units: int, input_size: int, *, reset_after: bool = True) -> Cell:
@@ -50,48 +43,57 @@ def explain(
     """Everything about one cell of known input width, as JSON holds it. `layer`: how this one is really run; `merge`:
     it is one of a Bidirectional's two, merged so."""
     units, gates = cell.units, len(cell.gates)
-    inputs = cell.input_size or 1
+    inputs, given = cell.input_size or 1, units * (2 if merge == "concat" else 1)
     return {
         "name": name,
         "call": f"{CLASS[cell.kind]}({units})",
         "kind": cell.kind,
         "units": units,
         "input_size": inputs,
+        "takes": f"inputs of width {inputs}",
         "batch": batch,
         "time": time,
         "answer": [*_answer(cell, time), *(_twice(cell, merge) if merge else ())],
         "gates": [_gate(cell, n, letter) for n, letter in enumerate(cell.gates)],
-        "update": [line.format(activation=cell.activation) for line in _UPDATE[cell.kind]],
+        "update": [line.format(activation=cell.activation) for line in UPDATE[cell.kind]],
         "arrays": _arrays(cell, gates, units, inputs),
+        "counted": "gates x (units x input + units x units + biases x units)",
         "formula": parameter_formula(cell),
         "parameters": gates * units * (inputs + units + BIAS_PARTS[cell.bias]),
         "pytorch": _pytorch(cell, gates, units, inputs),
         "steps": _steps(cell, batch, time),
-        "returns": list(_returns(cell, batch, time, layer, merge)),
+        "returns": list(choices([batch], time, [given], [units], cell.states, layer, merge)),
         "copies": asdict(scalar_copies.measure(cell)),
     }
 
 
 def model(portable: Portable, *, batch: int, time: int) -> list[dict[str, Any]]:
-    """`explain` for every recurrent cell of a model, in the order of its layers; a ConvLSTM's is left out."""
-    found = []
-    for path, cell, layer, merge in recurrent_cells(portable.spec):
-        width = cell.input_size or getattr(portable.weights.get(path), "input_size", None)
-        found.append(
-            explain(
-                replace(cell, input_size=width), batch=batch, time=time, layer=layer, merge=merge, name="/".join(path)
-            )
-        )
-    return found
+    """`explain` for every recurrent cell of a model, in the order of its layers."""
+    return [_explained(portable, each, batch, time) for each in recurrent_cells(portable.spec)]
 
 
-def recurrent_cells(
-    layer: Layer, path: Path = (), merge: Merge | None = None
-) -> Iterator[tuple[Path, Cell, Recurrent, Merge | None]]:  # fmt: skip
+def _explained(portable: Portable, found: Found, batch: int, time: int) -> dict[str, Any]:
+    path, cell, layer, merge = found
+    cell = replace(cell, input_size=cell.input_size or getattr(portable.weights.get(path), "input_size", None))
+    run: dict[str, Any] = {"batch": batch, "time": time, "layer": layer, "name": "/".join(path)}
+    if isinstance(cell, ConvCell):
+        return explain_conv.explain(cell, image=_image(portable.spec, path[0], cell), **run)
+    return explain(cell, merge=merge, **run)
+
+
+def _image(spec: ModelSpec, name: str, cell: ConvCell) -> Sequence[int]:
+    """The sizes of the images that a layer of the model is given, where it takes a whole input of known sizes."""
+    shapes = {one.name: one.shape or () for one in spec.inputs}
+    taken = [shapes.get(ref.node, ()) for node in spec.nodes if node.layer == name for ref in node.inputs[:1]]
+    shape = taken[0][2:] if taken and len(taken[0]) == cell.rank + 3 else ()
+    sizes = shape[1:] if cell.channels_first else shape[:-1]
+    return [n for n in sizes if n] if all(sizes) else ()
+
+
+def recurrent_cells(layer: Layer, path: Path = (), merge: Merge | None = None) -> Iterator[Found]:
     """Every recurrent cell of a layer: its path, the layer that runs it, and how two of them are merged."""
     if isinstance(layer, Recurrent):
-        cells = [((*path, str(n)), cell) for n, cell in enumerate(layer.cells)]
-        yield from ((place, cell, layer, merge) for place, cell in cells if isinstance(cell, Cell))
+        yield from (((*path, str(n)), cell, layer, merge) for n, cell in enumerate(layer.cells))
     elif isinstance(layer, Bidirectional | TimeDistributed | ModelSpec):
         for name, part in parts(layer):
             own = layer.merge if isinstance(layer, Bidirectional) else None
@@ -138,20 +140,16 @@ def _gate(cell: Cell, n: int, letter: str) -> dict[str, Any]:
 def _arrays(cell: Cell, gates: int, units: int, inputs: int) -> list[dict[str, Any]]:
     block = f"{gates} blocks, one a gate" if gates > 1 else "one block"
     found = [
-        _array("kernel", [inputs, gates * units], [inputs, units], f"W, from the input x to the gates: {block}"),
-        _array("recurrent_kernel", [units, gates * units], [units, units], f"U, from the past h to the gates: {block}"),
+        array("kernel", [inputs, gates * units], [inputs, units], f"W, from the input x to the gates: {block}"),
+        array("recurrent_kernel", [units, gates * units], [units, units], f"U, from the past h to the gates: {block}"),
     ]
     if cell.bias == "single":
-        found.append(_array("bias", [gates * units], [units], "b, added in each gate"))
+        found.append(array("bias", [gates * units], [units], "b, added in each gate"))
     elif cell.bias == "split":
         found.append(
-            _array("bias", [2, gates * units], [2, units], "b beside the input, v beside the past (reset_after)")
+            array("bias", [2, gates * units], [2, units], "b beside the input, v beside the past (reset_after)")
         )
     return found
-
-
-def _array(name: str, shape: Shape, by_gate: Shape, meaning: str) -> dict[str, Any]:
-    return {"name": name, "shape": shape, "by_gate": by_gate, "numbers": _product(shape), "meaning": meaning}
 
 
 def _pytorch(cell: Cell, gates: int, units: int, inputs: int) -> dict[str, Any]:
@@ -176,17 +174,10 @@ def _pytorch(cell: Cell, gates: int, units: int, inputs: int) -> dict[str, Any]:
         "call": f"{NATIVE[cell.kind]}({inputs}, {units})"
         if native
         else f"a module of its own: {NATIVE[cell.kind]} lacks this cell",
-        "order": _ORDER[cell.kind],
+        "order": ORDER[cell.kind],
         "arrays": rows,
-        "parameters": sum(_product(row["shape"]) for row in rows),
+        "parameters": sum(prod(row["shape"]) for row in rows),
     }
-
-
-_ORDER = {
-    "lstm": "Gates in the order i f c o, as in Keras; PyTorch's documents call c g.",
-    "gru": "Gates in the order r z n, where Keras has z r n.",
-    "rnn": "One block.",
-}
 
 
 def _steps(cell: Cell, batch: int, time: int) -> list[dict[str, Any]]:
@@ -199,34 +190,5 @@ def _steps(cell: Cell, batch: int, time: int) -> list[dict[str, Any]]:
             "meaning": f"the cell is applied {time} times",
         },
         {"name": "each gate", "shape": [batch, units], "meaning": ", ".join(GATE_NAMES[cell.kind].values())},
-        *({"name": f"state {s}", "shape": [batch, units], "meaning": _STATES[s]} for s in cell.states),
+        *({"name": f"state {s}", "shape": [batch, units], "meaning": STATES[s]} for s in cell.states),
     ]
-
-
-_STATES = {
-    "h": "the output, handed to the next step and to the next layer",
-    "c": "the memory, handed to the next step only",
-}
-
-
-def _returns(
-    cell: Cell, batch: int, time: int, layer: Recurrent | None, merge: Merge | None
-) -> Iterator[dict[str, Any]]:  # fmt: skip
-    """What comes out for each of the four ways to ask, the layer's own way marked; of both directions with `merge`."""
-    units = cell.units * (2 if merge == "concat" else 1)
-    sides = ("forward ", "backward ") if merge else ("",)
-    for sequences in (False, True):
-        for state in (False, True):
-            what = f"h at all {time} steps" if sequences else "h at the last step"
-            size = [batch, time, units] if sequences else [batch, units]
-            first = [[f"{side}{what}", size] for side in sides] if merge == "none" else [[what, size]]
-            states = [[f"{side}state {s}", [batch, cell.units]] for side in sides for s in cell.states] if state else []
-            own = layer is not None and (layer.return_sequences, layer.return_state) == (sequences, state)
-            yield {"return_sequences": sequences, "return_state": state, "outputs": [*first, *states], "own": own}
-
-
-def _product(shape: Shape) -> int:
-    number = 1
-    for size in shape:
-        number *= size
-    return number

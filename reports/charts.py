@@ -80,8 +80,8 @@ def _benchmark(name: str, title: str, shapes: Sequence[Marks], colours: Mapping[
     words: list[str] = []
     y = 0.0
     with mpl.rc_context(SETTINGS):
-        drawing = new_figure(10, height)
-        axes = drawing.add_axes((0.24, 0.55 / height, 0.68, 1 - 0.6 / height))
+        drawing = new_figure(12, height)
+        axes = drawing.add_axes((0.31, 0.55 / height, 0.61, 1 - 0.6 / height))
         beside: dict[str, Any] = {"textcoords": "offset points", "va": "center"}
         for shape, marks in shapes:
             sizes = " × ".join(map(str, shape))
@@ -95,7 +95,7 @@ def _benchmark(name: str, title: str, shapes: Sequence[Marks], colours: Mapping[
                 axes.plot([time.median], [y], "o", color=colour, markersize=6)
                 axes.annotate(duration(time.median), (time.high, y), (7, 0), color=COLOURS["muted"], **beside)
                 places.append(y)
-                words.append(shown(implementation, 30))
+                words.append(shown(implementation, 46))
             y += 1.6
         times = [time for _, marks in shapes for _, time in marks]
         axes.set_xscale("log")

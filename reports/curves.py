@@ -18,13 +18,15 @@ _ONE, _MANY, _GAP = 210, 104, 12
 _POINTS, _PANELS = 100, 8
 
 
-def panels(title: str, parts: Mapping[str, Series], backends: Sequence[str]) -> Markup:
-    """A drawing with a panel for each of `parts`; values that are no numbers are gaps with a cross above."""
+def panels(title: str, parts: Mapping[str, Series], backends: Sequence[str], *, zero: bool = True) -> Markup:
+    """A drawing with a panel for each of `parts`; values that are no numbers are gaps with a cross above.
+    `zero`: the scale begins there."""
     kept = {part: {b: shorten(v) for b, v in series.items() if v} for part, series in list(parts.items())[:_PANELS]}
-    top, bottom = scale([value for series in kept.values() for values in series.values() for value in values])
+    top, bottom = scale([value for series in kept.values() for values in series.values() for value in values], zero)
     steps = max((len(values) for series in parts.values() for values in series.values()), default=0)
     across = _ONE if len(kept) == 1 else _MANY
     width = _LEFT + len(kept) * (across + _GAP)
+    digits = 2 if zero else 4
     drawn = Markup()
     for n, (part, series) in enumerate(kept.items()):
         x = _LEFT + n * (across + _GAP)
@@ -39,7 +41,9 @@ def panels(title: str, parts: Mapping[str, Series], backends: Sequence[str]) -> 
         '<text class="e" x="32" y="20">{}</text><text class="e" x="32" y="74">{}</text>{}'
         '<text x="{}" y="84">1</text><text class="e" x="{}" y="84">step {}</text></svg></figure>'
     ).format(
-        *(title, _said(parts), figure(top), figure(bottom), drawn, _LEFT, _LEFT + across, steps), w=width, h=_HEIGHT
+        *(title, _said(parts), figure(top, digits), figure(bottom, digits), drawn, _LEFT, _LEFT + across, steps),
+        w=width,
+        h=_HEIGHT,
     )
 
 
@@ -68,10 +72,10 @@ def greatest(values: Sequence[float]) -> float:
     return math.nan if any(math.isnan(v) for v in values) else max(values, default=math.nan)
 
 
-def scale(values: Sequence[float]) -> tuple[float, float]:
-    """Top and bottom of the drawing: 0 is always within."""
-    finite = [v for v in values if math.isfinite(v)]
-    top, bottom = max(finite, default=1.0), min(0.0, *finite) if finite else 0.0
+def scale(values: Sequence[float], zero: bool = True) -> tuple[float, float]:
+    """Top and bottom of the drawing; 0 is within, unless it need not be."""
+    finite = [v for v in values if math.isfinite(v)] or [0.0, 1.0]
+    top, bottom = max(finite), min(finite + [0.0] * zero)
     return (top, bottom) if top > bottom else (bottom + 1.0, bottom)
 
 

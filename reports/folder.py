@@ -27,21 +27,28 @@ def index(
         rows=(row(line) for line in lines), fates=fates, counts=counts, held_up=held_up, facts=facts,
         command=command, rank={fate.name: n for n, fate in enumerate(fates)},
         signs={fate.name: fate.sign for fate in fates},
-        style=Markup(stylesheet()), script=Markup(_SCRIPT.read_text(encoding="utf-8")),
+        style=Markup(_style(len(fates))), script=Markup(_SCRIPT.read_text(encoding="utf-8")),
     )  # fmt: skip
     stream.enable_buffering(_PIECE)
     yield from stream
 
 
+def _style(fates: int) -> str:
+    """The style sheet, with a rule for each fate that can be shown alone."""
+    alone = [f"body:has(#fate-{n}:checked) tbody tr[class]:not(.f{n}){{display:none}}" for n in range(fates)]
+    return "\n".join([stylesheet(), *alone, ""])
+
+
 def row(line: Mapping[str, Any]) -> dict[str, Any]:
     """What the table shows of one line. A link is made of nothing but what a folder of ours can be called."""
     error = line.get("error") or {}
-    folder = str(line.get("folder"))
+    folder, path = str(line.get("folder")), str(line.get("path"))
+    said = {"where"} if str(error.get("where")).endswith(path) else set()
     check = min(_measured(line), key=lambda c: c["bound"] / c["error"] if c["error"] else float("inf"), default=None)
     return {
-        "path": line.get("path"), "fate": line.get("fate"), "config": line.get("config"),
+        "path": path, "fate": line.get("fate"), "config": line.get("config"),
         "page": f"{folder}/report.html" if _FOLDER.fullmatch(folder) else None,
-        "why": "; ".join(str(error[key]) for key in ("where", "what", "found") if error.get(key)),
+        "why": "; ".join(str(error[key]) for key in ("where", "what", "found") if error.get(key) and key not in said),
         "way_out": error.get("way_out"), "keras": line.get("keras_version"), "container": line.get("container"),
         "parameters": line.get("parameters"), "check": check, "seconds": line.get("seconds"),
         "layers": ", ".join(str(layer).split(" ")[0] for layer in line.get("layers") or ()),

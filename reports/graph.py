@@ -11,7 +11,7 @@ from markupsafe import Markup
 from reports.text import count, shown
 
 _MANY = 80
-_WIDE, _HIGH, _ACROSS, _DOWN, _EDGE = 264, 46, 28, 30, 8
+_WIDE, _HIGH, _ACROSS, _DOWN, _EDGE = 264, 58, 28, 30, 8
 
 
 def graph(port: Mapping[str, Any]) -> Markup:
@@ -23,7 +23,7 @@ def graph(port: Mapping[str, Any]) -> Markup:
         outputs = {str(name) for name in port["outputs"]}
         shapes = {str(i["name"]): str(i["shape"]) for i in port["inputs"]}
         boxes = {
-            name: (name, f"input {shapes.get(name, '')}", "input")
+            name: (name, "input", shapes.get(name, ""), "input")
             for names in parents.values()
             for name in names
             if name not in nodes
@@ -39,15 +39,19 @@ def graph(port: Mapping[str, Any]) -> Markup:
     return _drawn(boxes, parents, outputs) if nodes else Markup()
 
 
-def _told(layer: Mapping[str, Any], name: str, node: str) -> tuple[str, str]:
-    """What stands below a node's name, and the class of its box."""
+def _told(layer: Mapping[str, Any], name: str, node: str) -> tuple[str, str, str]:
+    """The two lines below a node's name, what it is and what became of it, and the class of its box."""
     called = f"{name}: " if name != node else ""
-    became = f" → {layer['module']}" if layer.get("module") else ""
-    return f"{called}{layer['class']}{became}", "ported" if layer["fate"] == "ported" else "refused"
+    module = f"{layer['module']}, " if layer.get("module") else ""
+    return (
+        f"{called}{layer['class']}",
+        f"→ {module}{layer['fate']}",
+        "ported" if layer["fate"] == "ported" else "refused",
+    )
 
 
 def _drawn(
-    boxes: Mapping[str, tuple[str, str, str]], parents: Mapping[str, Sequence[str]], outputs: set[str]
+    boxes: Mapping[str, tuple[str, str, str, str]], parents: Mapping[str, Sequence[str]], outputs: set[str]
 ) -> Markup:
     rows = _rows(boxes, parents)
     widest = max(len(row) for row in rows)
@@ -95,11 +99,14 @@ def _edge(above: tuple[int, int], below: tuple[int, int]) -> str:
     return f"M{x0} {y0}C{side} {y0 + 10} {side} {y0 + 20} {side - 12} {(y0 + y1) // 2}S{side - 40} {y1 - 10} {x1} {y1}"
 
 
-def _box(name: str, told: str, fate: str, x: int, y: int, output: bool) -> Markup:
+def _box(name: str, told: str, became: str, fate: str, x: int, y: int, output: bool) -> Markup:
     mark = (
         Markup('<text class="end" x="{}" y="{}">output</text>').format(x + _WIDE // 2, y + _HIGH + 14) if output else ""
     )
     return Markup(
         '<rect class="{0}" x="{1}" y="{2}" width="{3}" height="{4}" rx="6"/><text x="{5}" y="{6}">{7}</text>'
-        '<text class="small" x="{5}" y="{8}">{9}</text>{10}'
-    ).format(fate, x, y, _WIDE, _HIGH, x + _WIDE // 2, y + 19, shown(name, 28), y + 36, shown(told, 42), mark)
+        '<text class="small" x="{5}" y="{8}">{9}</text><text class="small" x="{5}" y="{10}">{11}</text>{12}'
+    ).format(
+        *(fate, x, y, _WIDE, _HIGH, x + _WIDE // 2, y + 18, shown(name, 30), y + 34, shown(told, 38)),
+        *(y + 49, shown(became, 42), mark),
+    )

@@ -85,6 +85,7 @@ def _groups(results: Results, placed: Mapping[str, matrix.Column]) -> dict[str, 
                 backends=backends,
                 conventions=conventions,
                 detail=detail,
+                alone=len(results.cases) == 1,
             )
         )
 
@@ -173,6 +174,7 @@ def environment() -> Environment:
         "margin": text.margin,
         "duration": text.duration,
         "flat": text.flat,
+        "grouped": text.grouped,
         "texts": _texts,
     }
     made.globals |= {

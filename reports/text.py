@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 NAME, PROSE = 200, 2000
 """Greatest length of a name, and of a sentence, on the page; the whole is in the JSON."""
-_DEEP, _MANY = 6, 300
+_DEEP, _MANY, _GROUP = 6, 300, 60
 
 
 def shown(value: object, limit: int = NAME) -> str:
@@ -95,6 +96,17 @@ def flat(value: object) -> list[tuple[str, str]]:
     if len(lines) <= _MANY:
         return lines
     return [*lines[:_MANY], ("…", f"{len(lines) - _MANY:,} more in the JSON")]
+
+
+def grouped(value: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]], tuple[list[str], str] | None]]:
+    """A mapping of mappings as (name, its entries, those that are alike not there): `not set`, `not installed`."""
+    found = []
+    for name, inner in islice(value.items(), _MANY):
+        lines = list(islice(entries(inner), _GROUP)) if isinstance(inner, Mapping) else [("", cell(inner))]
+        absent = [(key, text) for key, text in lines if text.startswith("not ")]
+        unset = ([key for key, _ in absent], absent[0][1]) if len({text for _, text in absent}) == 1 else None
+        found.append((str(name), [line for line in lines if not unset or line not in absent], unset))
+    return [*found, ("…", [("", f"{len(value) - _MANY:,} more in the JSON")], None)] if len(value) > _MANY else found
 
 
 def columns(rows: Any) -> tuple[list[str], list[list[str]]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from math import prod
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -285,10 +286,12 @@ def output_count(layer: Layer) -> int:
             return 1
 
 
-def parameter_formula(cell: Cell) -> str:
-    """The number of a cell's weights as a formula with the numbers in: G (units input + units units + parts units)."""
-    bias_parts = {"none": 0, "single": 1, "split": 2}[cell.bias]
+def parameter_formula(cell: Cell | ConvCell) -> str:
+    """The number of a cell's weights as a formula with the numbers in: G (units input + units units + parts units); a
+    convolution's products each times the places of its window."""
+    vectors = {"none": 0, "single": 1, "split": 2}[cell.bias]
     g, u, i = len(cell.gates), cell.units, cell.input_size
-    if i is None:
-        return f"{g} x ({u} x input + {u} x {u} + {bias_parts} x {u})"
-    return f"{g} x ({u} x {i} + {u} x {u} + {bias_parts} x {u}) = {g * (u * i + u * u + bias_parts * u)}"
+    window = prod(cell.kernel_size) if isinstance(cell, ConvCell) else 1
+    places = f" x {window}" if isinstance(cell, ConvCell) else ""
+    formula = f"{g} x ({u} x {'input' if i is None else i}{places} + {u} x {u}{places} + {vectors} x {u})"
+    return formula if i is None else f"{formula} = {g * u * ((i + u) * window + vectors)}"

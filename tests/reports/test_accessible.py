@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,9 +23,10 @@ def found(tab: Any) -> list[str]:
 
 
 def explained() -> Results:
-    from harness import explain
+    from harness import explain, explain_conv
 
     layers = [explain.explain(explain.usual(kind, 3, 5), batch=2, time=4) for kind in ("lstm", "gru", "rnn")]  # type: ignore[arg-type]
+    layers.append(explain_conv.explain(explain_conv.usual(4, 3, 3), batch=2, time=4))
     return Results(kind="explain", command="lstm-parity explain", environment={}, explanation={"layers": layers})
 
 
@@ -42,6 +45,60 @@ def test_axe_finds_nothing(make: Any, failing: Results, opened: Callable[..., An
     for case in tab.locator(".case summary").all():
         case.click()
     assert found(tab) == []
+
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Pages as the commands write them: of a port with a graph, of a folder, of a file in it that was refused, and of
+    times."""
+    pytest.importorskip("torch")
+    from harness.cli import cli
+
+    folder = tmp_path_factory.mktemp("pages")
+    for name in ("k3151_seq2seq.h5", "k2.2.4_tensorflow_lstm_hs.h5", "k3151_bi.weights.h5"):
+        shutil.copy(GOLDEN / name, folder)
+    (folder / "damaged.h5").write_bytes((folder / "k3151_seq2seq.h5").read_bytes()[:3000])
+    usual = ["--rounds", "6", "--implementation", "torch nn.LSTM", "--implementation", "torch KerasLSTM"]
+    for arguments in (
+        ["port", str(folder / "k3151_seq2seq.h5"), "-o", str(folder / "one")],
+        ["port", str(folder), "-o", str(folder / "all"), "--jobs", "1"],
+        ["bench", "--shape", "2,5,3,4", *usual, "-o", str(folder / "times")],
+    ):
+        cli.main(arguments, standalone_mode=False)
+    refused = next(path for path in (folder / "all").glob("*/report.html") if "Not ported" in path.read_text())
+    paths = {"port": "one/report.html", "folder": "all/index.html", "bench": "times/report.html", "refused": refused}
+    return {kind: (folder / path).read_text() for kind, path in paths.items()}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", ["port", "folder", "refused", "bench"])
+def test_axe_finds_nothing_in_real_pages(
+    made: dict[str, str], opened: Callable[..., Any], kind: str, scheme: str
+) -> None:
+    tab = opened(made[kind], scheme=scheme)
+    assert found(tab) == [] and tab.said == [] and tab.asked == [tab.url]
+    for summary in tab.locator("summary").all():
+        summary.click()
+    assert found(tab) == []
+
+
+@pytest.mark.parametrize("kind", ["port", "folder", "refused", "bench"])
+def test_a_narrow_screen_scrolls_no_page_sideways(made: dict[str, str], opened: Callable[..., Any], kind: str) -> None:
+    assert opened(made[kind], width=360).evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_files_are_chosen_by_their_fate_without_scripts(made: dict[str, str], opened: Callable[..., Any]) -> None:
+    tab = opened(made["folder"], scripts=False)
+    rows = tab.locator("table.sorts tbody tr")
+    everything = rows.filter(visible=True).count()
+    tab.get_by_role("radio", name="refused").check()
+    chosen = rows.filter(visible=True).all_text_contents()
+    assert chosen and all("refused" in text for text in chosen)
+    tab.get_by_role("radio", name=f"all {everything}").check()
+    assert rows.filter(visible=True).count() == everything > 2
 
 
 @pytest.mark.parametrize(

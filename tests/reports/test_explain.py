@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from harness import explain, scalar_copies
+from harness import explain, explain_conv, scalar_copies
 from harness.commands.explain import command
 from harness.results import Results
 from reports.render import page
 from weight_mapping import oracle, packing
-from weight_mapping.spec import Bidirectional, Cell, Recurrent
+from weight_mapping.errors import PortingError
+from weight_mapping.spec import Bidirectional, Cell, ConvCell, Recurrent
 from weight_mapping.weights import BIAS_PARTS, CellWeights
 
 KINDS = ("lstm", "gru", "rnn")
@@ -76,10 +77,84 @@ def test_both_ways_have_the_shapes_of_the_oracle(kind: str, merge: Any) -> None:
         assert [tuple(shape) for _, shape in row["outputs"]] == [y.shape for y in outputs]
 
 
+CONVS = {
+    "as Keras builds it": explain_conv.usual(4, 3, 3),
+    "one of everything": ConvCell(
+        rank=1, units=5, kernel_size=(4,), strides=(2,), padding="same", dilation=(1,), input_size=2, bias="none"
+    ),
+    "three axes": ConvCell(
+        rank=3, units=2, kernel_size=(3, 2, 1), strides=(1, 1, 1), padding="valid", dilation=(2, 1, 1), input_size=4
+    ),
+    "channels first": ConvCell(
+        rank=2, units=6, kernel_size=(2, 3), strides=(1, 2), padding="same", dilation=(1, 1), input_size=3,
+        channels_first=True,
+    ),
+}  # fmt: skip
+
+
+def _conv_weights(cell: ConvCell) -> CellWeights:
+    rng, g, u = np.random.default_rng(4), 4, cell.units
+    return CellWeights(
+        kind="conv_lstm",
+        kernel=rng.standard_normal((g, u, cell.input_size or 1, *cell.kernel_size)),
+        recurrent=rng.standard_normal((g, u, u, *cell.kernel_size)),
+        bias=None if cell.bias == "none" else rng.standard_normal((1, g, u)),
+    )
+
+
+@pytest.mark.parametrize("name", CONVS)
+def test_a_conv_lstm_has_the_shapes_of_the_real_arrays_and_of_the_oracle(name: str) -> None:
+    cell, image = CONVS[name], (7, 6, 5)[: CONVS[name].rank]
+    layers = [
+        Recurrent(cells=(cell,), return_sequences=sequences, return_state=state)
+        for sequences in (False, True)
+        for state in (False, True)
+    ]
+    told = explain_conv.explain(cell, batch=2, time=3, image=image, layer=layers[1])
+    keras = packing.pack("keras", _conv_weights(cell))
+    assert {a["name"]: tuple(a["shape"]) for a in told["arrays"]} == {n: a.shape for n, a in keras.items()}
+    assert told["parameters"] == sum(a.size for a in keras.values())
+    assert told["formula"].endswith(f"= {told['parameters']}") and str(np.prod(cell.kernel_size)) in told["formula"]
+    assert told["pytorch"]["parameters"] == told["parameters"]
+    x = np.ones(tuple(told["steps"][0]["shape"]))
+    assert x.shape == ((2, 3, 3, 7, 6) if cell.channels_first else (2, 3, *image, cell.input_size))
+    for row, layer in zip(told["returns"], layers, strict=True):
+        outputs = oracle.forward(layer, {("0",): _conv_weights(cell)}, x).outputs
+        assert [tuple(shape) for _, shape in row["outputs"]] == [y.shape for y in outputs]
+    assert [row["own"] for row in told["returns"]] == [False, True, False, False]
+
+
+def test_how_far_one_place_reaches_is_measured() -> None:
+    assert explain_conv.spreading(CONVS["as Keras builds it"]) == [(3, 3), (5, 5), (7, 7)]
+    assert explain_conv.spreading(CONVS["one of everything"]) == [(2,), (5,), (8,)], "a stride halves the first"
+    assert explain_conv.spreading(explain_conv.usual(1, 1, 1)) == [(1, 1)] * 3, "with a window of one, none"
+
+
+def test_a_conv_lstm_is_copies_of_one_filter_only_where_no_filter_sees_another() -> None:
+    found = scalar_copies.measure(CONVS["as Keras builds it"])
+    assert found.diagonal < 1e-12 < 1e-2 < found.full
+
+
+def test_an_image_too_small_for_the_window_is_refused() -> None:
+    with pytest.raises(PortingError, match="larger than the image"):
+        explain_conv.explain(explain_conv.usual(2, 3, 5), batch=1, time=2, image=(4, 9))
+
+
+@pytest.mark.parametrize("file", ["k1.2.2_theano_convlstm_tf", "k2.2.4_theano_convlstm_channels_first"])
+def test_a_files_conv_lstm_is_explained_on_its_own_images(file: str, tmp_path: Path) -> None:
+    golden = Path(__file__).parents[1] / "golden" / "conv" / f"{file}.h5"
+    result = _run(str(golden), "-o", str(tmp_path))
+    assert result.exit_code == 0, result.exception
+    assert "images of 6 x 6 with 3 channels" in result.output
+    html = (tmp_path / "explain.html").read_text()
+    assert "4 x 4 = 16 filters" in html and "copies of a layer of one filter" in html
+
+
 def test_the_other_gru_and_both_ways_are_asked_for_by_name(tmp_path: Path) -> None:
     told = json.loads(_run("--cell", "gru", "--reset-before", "--bidirectional", "sum", "--json").output)["layers"][0]
     assert told["arrays"][2]["shape"] == [9] and "lacks this cell" in told["pytorch"]["call"]
-    for wrong in (["--reset-before"], ["--bidirectional", "sum", str(tmp_path)]):
+    others = (["--window", "3"], ["--image", "9"], ["--cell", "conv_lstm", "--bidirectional", "sum"])
+    for wrong in (["--reset-before"], ["--bidirectional", "sum", str(tmp_path)], *others):
         assert isinstance(_run(*wrong).exception, click.UsageError)
 
 

@@ -28,7 +28,9 @@ def test_every_node_has_its_box_and_every_input_its_edge() -> None:
     drawn = graph(port())
     assert re.findall(r'<rect class="(\w+)"', drawn) == ["input", "ported", "ported", "refused"]
     assert drawn.count('class="edge"') == 4
-    assert "input (any, 20)" in drawn and "lstm_1: LSTM(5) → LSTM" in drawn, "a shared layer is named"
+    assert ">(any, 20)<" in drawn and "lstm_1: LSTM(5)" in drawn and "→ LSTM, ported" in drawn, (
+        "a shared layer is named"
+    )
     assert "theirs from again, words" in drawn, "the drawing is said in words"
     heights = [int(y) for y in re.findall(r'<rect class="\w+" x="\d+" y="(\d+)"', drawn)]
     assert heights == sorted(heights) and len(set(heights)) == 4, "what comes after stands below"
