@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 _ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
@@ -27,6 +27,8 @@ for _name, _value in _ENVIRONMENT.items():
 # The same examples every time, and no deadline: a loaded machine must not turn a test red.
 settings.register_profile("project", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
+# Of a deliberate error (`make mutants`) it is enough to know that it shows: no smaller example of it is looked for.
+settings.register_profile("mutants", settings.get_profile("project"), phases=[Phase.explicit, Phase.generate])
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -172,4 +172,9 @@ def _conv() -> list[Layout]:
     return rows
 
 
-LAYOUTS: tuple[Layout, ...] = (*_keras(), *_keras1(), *_cudnn(), *_torch(), *_onnx(), *_conv())
+def table() -> tuple[Layout, ...]:
+    """Every row, made anew."""
+    return (*_keras(), *_keras1(), *_cudnn(), *_torch(), *_onnx(), *_conv())
+
+
+LAYOUTS = table()
