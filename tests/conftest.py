@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, is_hypothesis_test, settings
 
 _ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
@@ -35,6 +35,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Time nothing unless asked to by `--benchmark-only` or `--benchmark-enable`: benchmarks then run once each."""
     if not (config.option.benchmark_only or config.option.benchmark_enable):
         config.option.benchmark_disable = True
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a deliberate error one failure is enough: the tests that draw many examples come last."""
+    if "MUTANT_UNDER_TEST" in os.environ:
+        items.sort(key=lambda item: is_hypothesis_test(getattr(item, "obj", None)))
 
 
 @pytest.fixture(autouse=True)

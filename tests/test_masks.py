@@ -1,0 +1,167 @@
+"""How a mask travels: each rule on its own, as `compute_mask` of Keras' layers has it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from weight_mapping.masks import propagate, reachable
+from weight_mapping.plain import plain
+from weight_mapping.spec import (
+    Bidirectional,
+    Cell,
+    Custom,
+    Input,
+    Layer,
+    ModelSpec,
+    Node,
+    Operation,
+    Recurrent,
+    Ref,
+    TimeDistributed,
+    chain,
+)
+
+LAST = Recurrent(cells=(Cell(kind="lstm", units=3), Cell(kind="gru", units=2)))
+ALL = replace(LAST, return_sequences=True)
+BOTH = Bidirectional(forward=ALL, backward=replace(ALL, go_backwards=True))
+X = np.array([[[1.0, 0], [0, 0], [0, 2]], [[0, 0], [5, 5], [0, 0]]])
+MASK = np.array([[True, False, True], [False, True, True]])
+OTHER = np.array([[True, True, False], [False, True, False]])
+
+
+def states(layer: Recurrent) -> Recurrent:
+    return replace(layer, return_state=True)
+
+
+def went_on(layer: Layer, *masks: Any) -> list[Any]:
+    return propagate(layer, [X] * len(masks), masks, np)
+
+
+@pytest.mark.parametrize(
+    ("layer", "out"),
+    [
+        (LAST, [None]), (ALL, [MASK]), (states(LAST), [None] * 4), (states(ALL), [MASK, None, None, None]),
+        (BOTH, [MASK]), (replace(BOTH, merge="none"), [MASK, MASK]),
+        (Bidirectional(forward=LAST, backward=LAST), [None]),
+        (Bidirectional(forward=LAST, backward=LAST, merge="none"), [None, None]),
+        (Bidirectional(forward=states(ALL), backward=states(ALL)), [MASK] + [None] * 6),
+        (Bidirectional(forward=states(ALL), backward=states(ALL), merge="none"), [MASK, MASK] + [None] * 6),
+        (TimeDistributed(layer=LAST), [MASK]), (Custom(class_name="Theirs"), [MASK]), (plain("dense"), [MASK]),
+        (Operation(name="add"), [None]), (plain("flatten"), [None]), (plain("attention"), [MASK]),
+        (plain("embedding"), [None]),
+    ],
+)  # fmt: skip
+def test_each_output_has_the_mask_that_keras_gives_it(layer: Layer, out: list[Any]) -> None:
+    found = went_on(layer, MASK)
+    assert len(found) == len(out)
+    assert all(mask is expected for mask, expected in zip(found, out, strict=True))
+    assert went_on(layer, None) == [None] * len(out)
+
+
+def test_layers_that_make_a_mask() -> None:
+    ids = np.array([[3, 0], [0, 1]])
+    [made] = propagate(plain("embedding", mask_zero=True), [ids], [None], np)
+    assert np.array_equal(made, [[True, False], [False, True]])
+    [made] = propagate(plain("masking"), [X], [None], np)
+    assert np.array_equal(made, [[True, False, True], [False, True, False]])
+    [made] = propagate(plain("masking", mask_value=5.0), [X], [MASK], np)
+    assert np.array_equal(made, [[True, True, True], [True, False, True]])
+
+
+def test_attention_keeps_its_querys_mask() -> None:
+    assert went_on(plain("attention"), MASK, OTHER)[0] is MASK
+    assert went_on(plain("attention"), None, OTHER) == [None]
+    assert propagate(plain("attention"), [X], [], np) == propagate(plain("dense"), [X], [], np) == [None]
+
+
+@pytest.mark.parametrize("kind", ["add", "concatenate"])
+def test_a_merge_counts_a_step_that_every_input_counts(kind: str) -> None:
+    third = np.array([[True, True, True], [True, False, True]])
+    [both] = went_on(plain(kind), MASK, OTHER)
+    assert np.array_equal(both, [[True, False, False], [False, True, False]])
+    [every] = went_on(plain(kind), third, MASK, OTHER)
+    assert np.array_equal(every, [[True, False, False], [False, False, False]])
+    assert went_on(plain(kind), None, None) == [None]
+    assert propagate(plain(kind), [X], [], np) == [None]
+
+
+def test_a_merge_with_an_input_without_mask() -> None:
+    assert went_on(plain("add"), MASK, None) == went_on(plain("add"), None, MASK) == [None]
+    assert went_on(plain("concatenate"), None, MASK)[0] is MASK
+    assert went_on(plain("concatenate"), MASK, None)[0] is MASK
+
+
+@pytest.mark.parametrize("axis", [1, -2])
+def test_masks_are_joined_along_time_as_the_inputs_are(axis: int) -> None:
+    [joined] = went_on(plain("concatenate", axis=axis), MASK, OTHER)
+    assert np.array_equal(joined, np.hstack([MASK, OTHER]))
+    assert went_on(plain("concatenate", axis=axis), MASK, None) == [None]
+
+
+def test_a_model_within_has_its_masks_from_its_run() -> None:
+    with pytest.raises(TypeError, match="come out of its run"):
+        went_on(chain("m", Input(name="x"), {"l": ALL}), MASK)
+
+
+def _reached(layers: dict[str, Layer], entering: bool = False) -> set[str]:
+    return {"/".join(path) for path in reachable(chain("m", Input(name="x"), layers), entering)}
+
+
+EMBEDDING, DENSE = plain("embedding", mask_zero=True), plain("dense")
+MAKERS = {
+    "embedding": (EMBEDDING, True), "embedding of everything": (plain("embedding"), False),
+    "masking": (plain("masking"), True), "dense": (DENSE, False), "operation": (Operation(name="add"), False),
+    "recurrent": (ALL, False), "model": (chain("i", Input(name="y"), {"e": EMBEDDING}), True),
+    "model without": (chain("i", Input(name="y"), {"d": DENSE}), False),
+}  # fmt: skip
+CARRIERS = {
+    "recurrent": (ALL, True), "last output": (LAST, False), "bidirectional": (BOTH, True),
+    "bidirectional, last outputs": (Bidirectional(forward=LAST, backward=LAST), False), "dense": (DENSE, True),
+    "flatten": (plain("flatten"), False), "embedding": (plain("embedding"), False),
+    "operation": (Operation(name="add"), False), "custom": (Custom(class_name="Theirs"), True),
+    "time distributed": (TimeDistributed(layer=DENSE), True), "masking": (plain("masking"), True),
+    "model": (chain("i", Input(name="y"), {"d": DENSE}), True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_mask_reaches_what_is_behind_a_layer_that_makes_one(name: str) -> None:
+    maker, makes = MAKERS[name]
+    assert ("l" in _reached({"maker": maker, "l": ALL})) is makes
+
+
+@pytest.mark.parametrize("name", CARRIERS)
+def test_a_mask_reaches_what_is_behind_a_layer_that_lets_it_through(name: str) -> None:
+    carrier, carries = CARRIERS[name]
+    assert ("l" in _reached({"e": EMBEDDING, "carrier": carrier, "l": ALL})) is carries
+    assert "carrier" in _reached({"e": EMBEDDING, "carrier": carrier})
+    assert ("l" in _reached({"carrier": carrier, "l": ALL}, entering=True)) is carries
+    assert _reached({"d": DENSE, "l": ALL}) == set()
+
+
+def test_a_mask_is_followed_into_a_model_and_out_of_its_states_no_mask_comes() -> None:
+    inner = chain("i", Input(name="y"), {"d": DENSE, "l": states(ALL)})
+    assert _reached({"e": EMBEDDING, "in": inner}) == {"in", "in/d", "in/l"}
+    spec = ModelSpec(
+        name="m", inputs=(Input(name="x"), Input(name="z")),
+        layers={"e": EMBEDDING, "l": states(ALL), "after": ALL, "h": DENSE, "own": LAST, "unmasked": ALL, "z": ALL},
+        nodes=(
+            Node(name="e", layer="e", inputs=(Ref("x"),)),
+            Node(name="l", layer="l", inputs=(Ref("e"),)),
+            Node(name="after", layer="after", inputs=(Ref("z"), Ref("l"))),
+            Node(name="h", layer="h", inputs=(Ref("l", 1),)),
+            Node(name="own", layer="own", inputs=(Ref("z"),), mask=Ref("x")),
+            Node(name="unmasked", layer="unmasked", inputs=(Ref("e"),), masked=False),
+            Node(name="z", layer="z", inputs=(Ref("unmasked"),)),
+        ),
+        outputs=(Ref("l"),),
+    )  # fmt: skip
+    reached = reachable(spec)
+    # Its states carry none; yet the graph alone can't tell an output of many from another: none is missed.
+    assert reached >= {("l",), ("after",), ("own",), ("z",)}
+    assert not reached & {("e",), ("unmasked",)}
+    assert all(path[0] == "outer" for path in reachable(spec, path=("outer",)))
