@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from weight_mapping.activations import ROWS, Activation, activation, hard_sigmoid
+from weight_mapping.activations import NUMPY, ROWS, Activation, activation, hard_sigmoid
 from weight_mapping.errors import Unsupported
 
 
@@ -116,6 +116,42 @@ def test_an_activation_is_what_its_definition_says(
     smooth = np.array([p for p in POINTS if p not in CORNERS.get(name, ())])
     # A slope by differences is good to some 1e-10.
     assert row.derivative(smooth) == pytest.approx([derivative(p) for p in smooth], rel=1e-8, abs=1e-9)
+
+
+class Tensors(NUMPY):  # type: ignore[misc]
+    """NumPy as strict as the other libraries: their tensors are made of tensors, and sizes are whole numbers."""
+
+    @staticmethod
+    def ones_like(x: Any) -> Any:
+        assert isinstance(x, np.ndarray)
+        return np.ones_like(x)
+
+    @staticmethod
+    def zeros_like(x: Any) -> Any:
+        assert isinstance(x, np.ndarray)
+        return np.zeros_like(x)
+
+    @staticmethod
+    def split(x: Any, size: int, axis: int) -> Any:
+        assert isinstance(size, int)
+        return NUMPY.split(x, size, axis)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"), [(name, given) for name, given, *_ in TABLE] + [(n, {}) for n in ACROSS]
+)
+def test_a_row_is_the_same_formula_for_every_library(name: str, parameters: dict[str, Any]) -> None:
+    row, x = activation(name, **parameters), np.array([*POINTS, 9.0])
+    assert np.array_equal(row.function(x, Tensors), row.function(x))
+    if name not in ACROSS:
+        assert np.array_equal(row.derivative(x, Tensors), row.derivative(x))
+
+
+def test_at_a_step_the_side_is_that_of_keras() -> None:
+    """Keras 3.15's ReLU and Threshold take what is greater than the threshold, and no more."""
+    x = np.array([0.5])
+    assert activation("relu", threshold=0.5, negative_slope=0.1).function(x) == 0
+    assert activation("threshold", threshold=0.5, default_value=-3.0).function(x) == -3
 
 
 def test_every_activation_is_written_out_here() -> None:

@@ -119,6 +119,7 @@ def test_the_table_has_the_cells_that_each_format_has() -> None:
     rows = [(row.format, row.kind, row.bias, _after(row)) for row in layouts.table()]
     expected = [(*key, bias, after) for key, forms in FACTS.items() for bias, after, _ in forms]
     assert sorted(map(repr, rows)) == sorted(map(repr, expected))
+    assert all(row.source for row in layouts.table())
 
 
 @pytest.mark.parametrize("key", FACTS, ids=" ".join)

@@ -165,3 +165,16 @@ def test_a_mask_is_followed_into_a_model_and_out_of_its_states_no_mask_comes() -
     assert reached >= {("l",), ("after",), ("own",), ("z",)}
     assert not reached & {("e",), ("unmasked",)}
     assert all(path[0] == "outer" for path in reachable(spec, path=("outer",)))
+
+
+def test_a_mask_comes_out_of_both_outputs_of_a_bidirectional_that_merges_nothing() -> None:
+    spec = ModelSpec(
+        name="m", inputs=(Input(name="x"),),
+        layers={"e": EMBEDDING, "b": replace(BOTH, merge="none"), "l": ALL},
+        nodes=(
+            Node(name="e", layer="e", inputs=(Ref("x"),)), Node(name="b", layer="b", inputs=(Ref("e"),)),
+            Node(name="l", layer="l", inputs=(Ref("b", 1),)),
+        ),
+        outputs=(Ref("l"),),
+    )  # fmt: skip
+    assert reachable(spec) == {("b",), ("l",)}

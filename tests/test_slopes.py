@@ -11,7 +11,7 @@ from weight_mapping import oracle
 from weight_mapping.activations import activation, hard_sigmoid
 from weight_mapping.plain import plain
 from weight_mapping.slopes import slopes, with_slope
-from weight_mapping.spec import Cell, ConvCell, Input, Operation, Recurrent, chain
+from weight_mapping.spec import Cell, ConvCell, Custom, Input, Operation, Recurrent, chain
 from weight_mapping.weights import CellWeights, Portable, Source
 
 FIVE, SIX = hard_sigmoid(1 / 5), hard_sigmoid(1 / 6)
@@ -28,9 +28,7 @@ def portable(kind: str, act: object = FIVE, bias: str = "single") -> Portable:
         bias=RNG.normal(size=(parts, n, 3)) if parts else None,
     )  # fmt: skip
     dense = {"kernel": RNG.normal(size=(3, 2)), "bias": RNG.normal(size=2)}
-    spec = chain(
-        "m", Input(name="x"), {"l": Recurrent(cells=(cell,)), "d": plain("dense", units=2, activation=FIVE)}
-    )
+    spec = chain("m", Input(name="x"), {"l": Recurrent(cells=(cell,)), "d": plain("dense", units=2, activation=FIVE)})
     return Portable(spec=spec, weights={("l", "0"): found, ("d",): dense}, source=Source(resolved=("before",)))
 
 
@@ -94,13 +92,24 @@ def test_what_scaling_can_not_bring_about_stays() -> None:
     own = portable("lstm", act=activation("sigmoid"))
     layers = {
         "l": Recurrent(cells=(Cell(kind="lstm", units=3, activation=FIVE),)), "a": plain("activation", activation=FIVE),
-        "op": Operation(name="add"), "f": plain("flatten"),
+        "op": Operation(name="add"), "f": plain("flatten"), "own": Custom(class_name="Theirs"),
     }  # fmt: skip
     model = replace(own, spec=chain("m", Input(name="x"), layers), weights={("l", "0"): own.weights["l", "0"]})
     assert with_slope(model, 1 / 6) is model
     assert slopes(model) == {1 / 5}
     mixed = replace(model, spec=chain("m", Input(name="x"), {**layers, "b": plain("activation", activation=SIX)}))
     assert slopes(mixed) == {1 / 5, 1 / 6}
+    gates_only = chain("m", Input(name="x"), {"l": portable("lstm").spec.layers["l"]})
+    assert slopes(replace(own, spec=gates_only)) == {1 / 5}
     plain_rnn = portable("rnn")
     alone = chain("m", Input(name="x"), {"l": plain_rnn.spec.layers["l"]})
     assert slopes(replace(plain_rnn, spec=alone)) == set()  # a SimpleRNN has none, whatever the word says
+
+
+def test_float32_weights_are_rounded_once() -> None:
+    kernel = RNG.normal(size=(40, 50)).astype(np.float32)
+    spec = chain("m", Input(name="x"), {"d": plain("dense", units=50, use_bias=False, activation=FIVE)})
+    new = with_slope(Portable(spec=spec, weights={("d",): {"kernel": kernel}}), 1 / 6)
+    scaled = new.weights["d",]["kernel"]  # type: ignore[index]
+    assert scaled.dtype == np.float32
+    assert np.array_equal(scaled, (kernel.astype(np.float64) * 1.2).astype(np.float32))

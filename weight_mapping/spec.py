@@ -130,7 +130,7 @@ class Plain:
         object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
 
     def __hash__(self) -> int:
-        return hash((self.kind, repr(sorted(self.options.items(), key=lambda item: item[0]))))
+        return hash((self.kind, repr(sorted(self.options.items()))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,60 @@ def test_the_place_is_told_by_what_the_axes_are() -> None:
     assert place("recurrent", (1, 2, 3), "gru") == "gate r, unit 2, previous unit 3"
 
 
+def test_the_array_with_the_least_room_decides_not_the_one_with_the_greatest_error() -> None:
+    y = np.ones((1, 2))
+    limits = {"wide": Limit(1e-8, "wide"), "narrow": Limit(1e-12, "narrow")}
+    found = {"wide": y + 1e-9, "narrow": y + 5e-12}
+    result = agreement("outputs", "b", {"wide": y, "narrow": y}, found, limits, dtype="float64")
+    assert (result.verdict, result.reason) == (FAILS, "narrow")
+
+
+def test_a_record_says_what_was_compared_with_what_and_in_which_unit() -> None:
+    y = np.array([[2.0, 1.0]])
+    found = y + 2.0**-22
+    limit = {"y": Limit(2.0**-20, "a derivation")}
+    single = agreement("outputs", "b", {"y": y}, {"y": found}, limit, dtype="float32", against="theirs")
+    double = agreement("outputs", "b", {"y": y}, {"y": found}, limit, dtype="float64")
+    assert (single.check, single.backend, single.reference, single.reason) == (
+        "outputs float32", "b", "theirs", "a derivation",
+    )  # fmt: skip
+    assert (double.check, double.reference, double.reason) == ("outputs float64", "oracle", "a derivation")
+    # Half of 2^-22, for the scale is 2: 2 u of float32, whose u is 2^-24; the bound is 16 u.
+    assert (single.error, single.bound, single.unit) == (2.0, 16.0, "u")
+    assert (double.error, double.bound, double.unit) == (2.0**-23, 2.0**-20, "relative")
+    assert single.verdict == double.verdict == HOLDS
+
+
+def test_an_error_as_great_as_its_bound_holds() -> None:
+    y = np.array([[1.0, 0.5]])
+    assert judged({"y": y}, {"y": [*y, [0, 0.25]]}, Limit(0.25, "a quarter"))[0] == HOLDS
+
+
+def test_against_zeros_the_error_is_absolute_and_it_is_taken_in_float64() -> None:
+    assert difference("y", np.zeros((1, 2)), np.array([[0, 0.125]])).error == 0.125
+    reference, found = np.float32([[1, 4]]), np.float32([[1e-9, 4]])
+    assert difference("y", reference, found).error == (1 - float(found[0, 0])) / 4 != 0.25
+
+
+def test_what_can_not_be_compared_is_said_whole() -> None:
+    y, spoilt = np.ones((1, 2)), np.array([[1, np.nan]])
+    assert judged({"y": y}, {"y": y, "h": y, "c": y})[1] == "unexpected c, h"
+    assert judged({}, {})[1] == "nothing to compare"
+    assert difference("y", np.ones((0, 2)), np.ones((0, 2))).where == "y: nothing to compare"
+    assert difference("y", spoilt, y).where == "the reference's y: nan at batch 0, unit 1"
+    assert difference("y", y, spoilt).where == "y: nan at batch 0, unit 1"
+    kernel = np.zeros((4, 2, 3))
+    spoilt = kernel.copy()
+    spoilt[2, 1, 0] = np.inf
+    assert difference("kernel", kernel, spoilt, kind="lstm").where == "kernel: inf at gate c, unit 1, feature 0"
+    result = agreement(
+        "g", "b", {"kernel": kernel}, {"kernel": spoilt}, {"kernel": LIMIT}, dtype="float64", kind="lstm"
+    )
+    assert result.where.endswith("at gate c, unit 1, feature 0")
+    parts = agreement("outputs", "b", {"y": y}, {"y": y, "h": y}, {"y": LIMIT}, dtype="float64")
+    assert (parts.error, parts.bound, parts.reason) == (np.inf, 0.0, "the answers have different parts")
+
+
 def test_records_without_figures_say_who_and_why() -> None:
     silent, broken = not_measured("outputs", "b", "not there"), failed("outputs", "b", "it raised")
     assert (silent.check, silent.backend, silent.reference, silent.unit) == ("outputs", "b", "oracle", "relative")
