@@ -70,11 +70,11 @@ def test_weights_of_another_cell_are_refused(other: Cell) -> None:
     own = cell()
     own.check(Cell(kind="lstm", units=3))
     own.check(Cell(kind="lstm", units=3, input_size=5))
-    with pytest.raises(WeightsMismatch, match="^cell: weights of another cell") as refused:
+    with pytest.raises(WeightsMismatch, match=r"^cell: weights of another cell") as refused:
         own.check(other)
     assert refused.value.found == ("lstm", 3, "single", 5)
     assert refused.value.expected == (other.kind, other.units, other.bias, other.input_size)
-    with pytest.raises(WeightsMismatch, match="^layer/0: weights of another cell"):
+    with pytest.raises(WeightsMismatch, match=r"^layer/0: weights of another cell"):
         own.check(other, "layer/0")
 
 

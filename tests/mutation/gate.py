@@ -67,7 +67,7 @@ class Verdict:
 
 
 def judge(mutants: Iterable[Mutant], reasons: Iterable[tuple[str, str, str]]) -> Verdict:
-    """What counts are the mutants that have run and are not set apart; a reason for a function that hasn't run waits."""
+    """What counts has run and is not set apart; a reason waits for its function to run."""
     counted = [m for m in mutants if not m.apart and m.status != "not checked"]
     alive = {m.key for m in counted if m.status not in KILLED}
     reasons, ran = set(reasons), {m.function for m in counted}
