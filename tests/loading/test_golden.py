@@ -1,4 +1,4 @@
-"""Files of every Keras generation: nothing is lost on the way to PyTorch and back, and there the outputs are the same."""
+"""Files of every Keras generation: to PyTorch and back nothing is lost, and the outputs there are the same."""
 
 from __future__ import annotations
 
