@@ -11,7 +11,7 @@ help:
 	@echo "make docs    set up, then the documentation as pages: build/docs/index.html"
 	@echo "make bench   set up, then time Keras against PyTorch"
 	@echo "make fuzz    set up, then read 20000 damaged files of every kind; FILES and SEED change that"
-	@echo "make mutants set up, then plant errors in the mapping's code and see that a test fails for each"
+	@echo "make mutants set up, then plant errors in the mapping's code and see that tests fail; PATHS are some files of it"
 	@echo "make smoke   set up, build the wheel and try it in an environment without any framework"
 	@echo "make clean   remove what the targets above made, .venv included"
 
@@ -56,10 +56,11 @@ wheel: $(READY)
 smoke: wheel
 	PYTHON=$(BIN)/python sh .ci/smoke dist/*.whl
 
-# Deliberate errors in the mapping and in the judge, each of which some test must see. Takes an hour or more.
+# Deliberate errors in the mapping and in the judge, each of which some test must see; PATHS="weight_mapping/packing.py …"
+# runs those of some files. Nice, for it takes an hour or more.
 mutants: $(READY)
-	$(BIN)/mutmut run
-	$(BIN)/mutmut results
+	$(if $(PATHS),,rm -rf mutants)
+	nice $(BIN)/python tests/mutation/gate.py --children $(or $(CHILDREN),1) $(PATHS)
 
 clean:
 	rm -rf mutants .venv build dist parity-report .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -1,0 +1,8 @@
+"""Lets these tests import the gate beside them, which pytest's importlib mode does not."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
