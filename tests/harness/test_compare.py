@@ -135,7 +135,7 @@ def test_a_record_says_what_was_compared_with_what_and_in_which_unit() -> None:
 
 def test_an_error_as_great_as_its_bound_holds() -> None:
     y = np.array([[1.0, 0.5]])
-    assert judged({"y": y}, {"y": [*y, [0, 0.25]]}, Limit(0.25, "a quarter"))[0] == HOLDS
+    assert judged({"y": y}, {"y": y + np.array([[0, 0.25]])}, Limit(0.25, "a quarter"))[0] == HOLDS
 
 
 def test_against_zeros_the_error_is_absolute_and_it_is_taken_in_float64() -> None:

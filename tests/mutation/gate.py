@@ -1,8 +1,8 @@
 """`make mutants`: deliberate errors in the mapping's code, and what the tests make of each.
 
-    python tests/mutation/gate.py                                 # what has not run yet of all that pyproject.toml names
-    python tests/mutation/gate.py weight_mapping/packing.py …     # some files, from the start
-    python tests/mutation/gate.py --judge                         # what has run so far, running nothing
+    python tests/mutation/gate.py                               # what has not run of all that pyproject.toml names
+    python tests/mutation/gate.py weight_mapping/packing.py …   # some files, from the start
+    python tests/mutation/gate.py --judge                       # what has run so far, running nothing
 
 mutmut plants the errors and runs the tests. Exit code 1 unless at least 95 % of them are killed and every other one is
 in `survivors.toml` with the reason why no test could tell it from the code as it stands.

@@ -69,7 +69,8 @@ def f(a, b):
         ('"there is an a"', '"XXthere is an aXX"', "assertions"),
         # What a message tells, that it is told, what the code compares and takes: these count.
         ('"said"', "None", None), ('", ".join(y)', '", ".join(None)', None), ('"lstm"', '"XXlstmXX"', None),
-        ("zip(a, b,", "zip(None, b,", None), ("zip(a, b,", "zip(a,", None), ('source = "Keras 3"', "source = None", None),
+        ("zip(a, b,", "zip(None, b,", None), ("zip(a, b,", "zip(a,", None),
+        ('source = "Keras 3"', "source = None", None),
         ('way_out="go"', "way_out=None", None), ("x ==", "x !=", None), ("call(a,", "call(None,", None),
     ],
 )  # fmt: skip
