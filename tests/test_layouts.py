@@ -4,13 +4,18 @@ The formulas are those of the formats' own documents and of files read by hand: 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import product
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import pairwise, product
+from typing import Any
 
 import numpy as np
 import pytest
 
 from weight_mapping import layouts, packing
+from weight_mapping.errors import PortingError
 from weight_mapping.spec import GATES
 
 H, I, SPACE = 3, 4, {"1": (2,), "2": (2, 3), "3": (2, 3, 4)}  # noqa: E741
@@ -122,26 +127,75 @@ def test_the_table_has_the_cells_that_each_format_has() -> None:
     assert all(row.source for row in layouts.table())
 
 
+def _row(key: tuple[str, str], bias: str, after: bool | None) -> layouts.Layout:
+    return next(r for r in layouts.table() if (r.format, r.kind, r.bias, _after(r)) == (*key, bias, after))
+
+
+def _misplaced(row: layouts.Layout, formulas: Formulas, stored: layouts.Layout) -> str | None:
+    """The first number that a row reads from elsewhere than the formulas say, of arrays as `stored` has them."""
+    space = SPACE[row.kind[-1]] if row.kind.startswith("conv") else ()
+    known = {"h": H, "i": I, **dict(zip("zyx"[3 - len(space) :], space, strict=True))}
+    start, arrays = 0, {}
+    for name, shape in packing.expected_shapes(stored, known).items():
+        arrays[name] = np.arange(start, start + np.prod(shape), dtype=np.float64).reshape(shape)
+        start += arrays[name].size
+    try:
+        found = packing.unpack_row(row, arrays)
+    except PortingError as refused:
+        return str(refused)
+    gates = GATES[found.gate_kind]
+    for (name, array), where in zip(found.arrays(), formulas, strict=False):
+        assert where is not None
+        for index in product(*map(range, array.shape)):
+            at = (gates[index[0]], *index[1:]) if name != "bias" else (index[0], gates[index[1]], index[2])
+            place, there = where(*at)
+            if array[index] != arrays[place][there]:
+                return f"{name}{at}"
+    return None if start == sum(array.size for _, array in found.arrays()) else "some numbers are left over"
+
+
 @pytest.mark.parametrize("key", FACTS, ids=" ".join)
 def test_every_number_is_where_the_format_keeps_it(key: tuple[str, str]) -> None:
     for bias, after, formulas in FACTS[key]:
-        row = next(r for r in layouts.table() if (r.format, r.kind, r.bias, _after(r)) == (*key, bias, after))
-        space = SPACE[row.kind[-1]] if row.kind.startswith("conv") else ()
-        known = {"h": H, "i": I, **dict(zip("zyx"[3 - len(space) :], space, strict=True))}
-        shapes, start, arrays = packing.expected_shapes(row, known), 0, {}
-        for name, shape in shapes.items():
-            arrays[name] = np.arange(start, start + np.prod(shape), dtype=np.float64).reshape(shape)
-            start += arrays[name].size
-        found = packing.unpack_row(row, arrays)
-        gates = GATES["lstm" if space else row.kind]
-        for (name, array), where in zip(found.arrays(), formulas, strict=False):
-            assert where is not None
-            for index in product(*map(range, array.shape)):
-                at = gates[index[0]] if name != "bias" else gates[index[1]]
-                place, there = where(at, *index[1:]) if name != "bias" else where(index[0], at, index[2])
-                assert array[index] == arrays[place][there], (row.format, row.kind, bias, name, index)
-        assert start == sum(array.size for _, array in found.arrays())
-        assert found.reset_after is bool(after)
+        row = _row(key, bias, after)
+        assert _misplaced(row, formulas, row) is None, (row.format, row.kind, bias)
+        assert packing.unpack_row(row, _zeros(row)).reset_after is bool(after)
+
+
+def _zeros(row: layouts.Layout) -> dict[str, Any]:
+    sizes = {"h": H, "i": I, "x": 2, "y": 3, "z": 4}
+    return {name: np.zeros(shape) for name, shape in packing.expected_shapes(row, sizes).items()}
+
+
+def _changed(row: layouts.Layout) -> Iterator[layouts.Layout]:
+    """Every row that differs in one word: two neighbouring gates or axes exchanged, an array named otherwise."""
+    for n in range(len(row.gates) - 1):
+        yield replace(row, gates=row.gates[:n] + row.gates[n + 1] + row.gates[n] + row.gates[n + 2 :])
+    sizes = {"g": len(row.gates), "p": len(row.parts)}
+    for n, array in enumerate(row.arrays):
+        letters = [m.start() for m in re.finditer("[a-z]", array.pattern) if sizes.get(m.group(), 2) > 1]
+        others = [replace(array, name=f"{array.name}_")] if "{" not in array.name else []
+        for a, b in pairwise(letters):
+            one, two = array.pattern[a], array.pattern[b]
+            swapped = f"{array.pattern[:a]}{two}{array.pattern[a + 1 : b]}{one}{array.pattern[b + 1 :]}"
+            others.append(replace(array, pattern=swapped))
+        if array.memory:
+            others.append(replace(array, memory=None))
+        yield from (replace(row, arrays=(*row.arrays[:n], other, *row.arrays[n + 1 :])) for other in others)
+
+
+@pytest.mark.parametrize("key", FACTS, ids=" ".join)
+@pytest.mark.parametrize("size", [(3, 4), (3, 3)], ids=["all different", "equal"])
+def test_every_change_of_a_row_shows(
+    key: tuple[str, str], size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No planted error reaches a table's words from outside: here each is changed, and the check above sees it."""
+    monkeypatch.setattr(sys.modules[__name__], "H", size[0])
+    monkeypatch.setattr(sys.modules[__name__], "I", size[1])
+    for bias, after, formulas in FACTS[key]:
+        row = _row(key, bias, after)
+        for changed in _changed(row):
+            assert _misplaced(changed, formulas, row) is not None, changed
 
 
 @pytest.mark.parametrize("key", IN_ORDER)
