@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,22 @@ import pytest
 
 import weight_mapping as wm
 from weight_mapping import saving
+from weight_mapping.named_masks import with_named_masks
 from weight_mapping.plain import plain
-from weight_mapping.spec import Cell, Input, ModelSpec, Node, Recurrent, Ref
+from weight_mapping.spec import (
+    Bidirectional,
+    Cell,
+    Custom,
+    Input,
+    Layer,
+    ModelSpec,
+    Node,
+    Operation,
+    Recurrent,
+    Ref,
+    Slot,
+    TimeDistributed,
+)
 from weight_mapping.weights import CellWeights, Portable
 
 UNITS, WORDS, WIDTH = 4, 7, 3
@@ -71,3 +86,58 @@ def test_without_its_name_the_mask_would_be_lost_and_that_is_refused(
     with pytest.raises(wm.Unrepresentable, match="ignores a mask beside initial states"):
         wm.save(decoder(), tmp_path / "m.keras", keras=3)
     assert not (tmp_path / "m.keras").exists()
+
+
+WORDS_LAYER = plain("embedding", input_dim=WORDS, output_dim=WIDTH, mask_zero=True)
+SEQUENCES = Recurrent(cells=(Cell(kind="gru", units=WIDTH, input_size=WIDTH),), return_sequences=True)
+BOTH = Bidirectional(forward=SEQUENCES, backward=replace(SEQUENCES, go_backwards=True), merge="sum")
+BETWEEN = {
+    "dropout": (plain("dropout"), True), "dense": (plain("dense"), True), "recurrent": (SEQUENCES, True),
+    "bidirectional": (BOTH, True), "at each step": (TimeDistributed(layer=plain("dense")), True),
+    "last output": (replace(SEQUENCES, return_sequences=False), False), "flatten": (plain("flatten"), False),
+    "masking": (plain("masking"), False), "merge": (plain("add"), False), "custom": (Custom(class_name="Own"), False),
+    "no mask": (plain("embedding"), False),
+}  # fmt: skip
+
+
+def _between(layer: Layer, first: Layer = WORDS_LAYER, **call: object) -> ModelSpec:
+    """ids -> words -> between -> lstm with initial states."""
+    last = {"inputs": (Ref("between"),), "initial_state": (Ref("h"), Ref("c")), **call}
+    return ModelSpec(
+        name="m", inputs=tuple(Input(name=n) for n in ("ids", "h", "c")),
+        layers={"words": first, "between": layer, "lstm": replace(SEQUENCES, cells=(Cell(kind="lstm", units=UNITS),))},
+        nodes=(
+            Node(name="words", layer="words", inputs=(Ref("ids"),)),
+            Node(name="between", layer="between", inputs=(Ref("words"),)),
+            Node(name="lstm", layer="lstm", **last),  # type: ignore[arg-type]
+        ),
+        outputs=(Ref("lstm"),),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BETWEEN)
+def test_the_mask_is_named_where_it_is_that_of_the_ids(name: str) -> None:
+    layer, named = BETWEEN[name]
+    spec = _between(layer)
+    found = with_named_masks(spec)
+    if not named:
+        assert found == spec
+        return
+    assert found.layers["lstm_mask"] == Operation(name="not_equal", arguments=(Slot(0), 0))
+    assert {n: layer for n, layer in found.layers.items() if n != "lstm_mask"} == dict(spec.layers)
+    *before, made, call = found.nodes
+    assert before == list(spec.nodes[:2])
+    assert made == Node(name="lstm_mask", layer="lstm_mask", inputs=(Ref("ids"),))
+    assert call == replace(spec.nodes[2], mask=Ref("lstm_mask"))
+
+
+def test_a_call_that_needs_no_name_stays() -> None:
+    dropout = plain("dropout")
+    for spec in (
+        _between(dropout, first=plain("embedding")), _between(dropout, initial_state=()),
+        _between(dropout, masked=False), _between(dropout, mask=Ref("words")), _between(dropout, inputs=(Ref("h"),)),
+    ):  # fmt: skip
+        assert with_named_masks(spec) == spec
+    spec = _between(dropout)
+    named = replace(spec, nodes=(spec.nodes[0], replace(spec.nodes[1], mask=Ref("h")), spec.nodes[2]))
+    assert with_named_masks(named) == named

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ import weight_mapping as wm
 from weight_mapping.errors import Unrepresentable
 from weight_mapping.odd_windows import with_odd_windows
 from weight_mapping.plain import plain
-from weight_mapping.spec import Input, chain, leaves
-from weight_mapping.weights import Portable
+from weight_mapping.spec import ConvCell, Input, Plain, Recurrent, chain, leaves
+from weight_mapping.weights import CellWeights, Portable, Source
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "conv"
 # float32 sums against Keras' own: the golden files' bound.
@@ -54,6 +55,57 @@ def test_the_function_stays(kind: str) -> None:
     expected = wm.oracle.run(portable, x)
     np.testing.assert_allclose(wm.oracle.run(widened, x), expected, rtol=0, atol=40 * 2.0**-53 * 20)
     assert any("zeros added" in line for line in widened.source.resolved)
+
+
+def test_only_even_windows_of_theano_grow() -> None:
+    portable = convolution("conv", filters=5)
+    kernel = portable.weights["layer",]["kernel"]  # type: ignore[index]
+    grown = with_odd_windows(portable).weights["layer",]["kernel"]  # type: ignore[index]
+    assert grown.shape == (3, 5, 3, 5)
+    assert np.array_equal(grown[:2, :4], kernel) and not grown[2].any() and not grown[:, 4].any()
+    layer = portable.spec.layers["layer"]
+    assert isinstance(layer, Plain)
+    odd = plain("conv", **{**layer.options, "kernel_size": (2, 3)})
+    mixed = replace(
+        portable, spec=chain("m", Input(name="x"), {"layer": odd}), weights={("layer",): {"kernel": kernel[:, :3]}}
+    )
+    assert with_odd_windows(mixed).weights["layer",]["kernel"].shape == (3, 3, 3, 5)  # type: ignore[index]
+    theirs = plain("conv", **{**layer.options, "pad_start": False})
+    same = replace(portable, spec=chain("m", Input(name="x"), {"layer": theirs}))
+    assert with_odd_windows(same) is same
+
+
+@pytest.mark.parametrize(
+    "steps", [{}, {"padding": "valid"}, {"strides": (2,)}, {"dilation": (2,)}, {"pad_start": False}]
+)
+def test_a_convolutional_cell_of_theano(steps: dict[str, object]) -> None:
+    given = {"kernel_size": (2,), "strides": (1,), "dilation": (1,), "padding": "same", "pad_start": True, **steps}
+    cell = ConvCell(rank=1, units=3, input_size=2, **given)  # type: ignore[arg-type]
+    rng = np.random.default_rng(0)
+    stored = CellWeights(
+        kind="conv_lstm", kernel=rng.normal(size=(4, 3, 2, 2)), recurrent=rng.normal(size=(4, 3, 3, 2)),
+        bias=rng.normal(size=(1, 4, 3)),
+    )  # fmt: skip
+    layer = Recurrent(cells=(cell,), return_sequences=True)
+    portable = Portable(spec=chain("m", Input(name="x"), {"l": layer}), weights={("l", "0"): stored})
+    widened = with_odd_windows(portable)
+    if steps:
+        assert widened is portable
+        return
+    assert widened.source.resolved == ("l/0: zeros added to even windows, which Theano pads at the start",)
+    found = widened.weights["l", "0"]
+    assert isinstance(found, CellWeights)
+    for before, after in ((stored.kernel, found.kernel), (stored.recurrent, found.recurrent)):
+        assert np.array_equal(after[..., :2], before) and after.shape[-1] == 3 and not after[..., 2].any()
+    assert found.bias is not None and np.array_equal(found.bias, stored.bias)  # type: ignore[arg-type]
+    x = rng.normal(size=(2, 4, 6, 2))
+    np.testing.assert_allclose(wm.oracle.run(widened, x), wm.oracle.run(portable, x), rtol=0, atol=1e-14)
+
+
+def test_a_record_of_before_stays_before() -> None:
+    portable = convolution("conv", filters=5)
+    said = with_odd_windows(replace(portable, source=Source(resolved=("before",)))).source.resolved
+    assert said == ("before", "layer: zeros added to even windows, which Theano pads at the start")
 
 
 @pytest.mark.parametrize("stated", [{"strides": (2, 1)}, {"dilation": (1, 3)}])
