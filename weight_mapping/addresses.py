@@ -210,7 +210,9 @@ def tree_keys(parsed: Parsed, place: str, one: Expectation, n: int) -> list[str]
     """Where an array may lie, the place that this Keras itself writes first."""
     if isinstance(one.leaf, Plain) and one.leaf.kind == "multi_head_attention":
         role, _, what = one.names[n].partition("_")
-        prefixes = ("", "_") if parsed.era.generation >= 3 else ("_", "")
+        # Keras 3 finds the many-headed attention's parts under their properties, which others and its gate lack.
+        public = parsed.era.generation >= 3 and one.leaf.options["key_value_heads"] is None and role != "gate"
+        prefixes = ("", "_") if public else ("_", "")
         return [f"{place}/{prefix}{role}_dense/vars/{'0' if what == 'kernel' else '1'}" for prefix in prefixes]
     return [f"{place}/vars/{n}"]
 
@@ -248,9 +250,14 @@ def tree_places(
             yield path, place
 
 
+_INSIDE = {"GroupQueryAttention": "GroupedQueryAttention"}
+"""What Keras calls a class in its own sources, where that is another name."""
+
+
 def snake(class_name: str) -> str:
     """The class's name as Keras snake-cases it: LSTM -> lstm, SimpleRNN -> simple_rnn, ConvLSTM2D -> conv_lstm2d."""
     name = re.sub(r"\W+", "", class_name.rpartition(">")[2])
+    name = _INSIDE.get(name, name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)).lower()
 
 

@@ -107,13 +107,16 @@ def _attention(o: Options) -> dict[str, Shape]:
 
 
 def _multi_head(o: Options) -> dict[str, Shape]:
-    heads, key, value = o["num_heads"], o["key_dim"], o["value_dim"]
+    heads, few, key, value = o["num_heads"], o["key_value_heads"] or o["num_heads"], o["key_dim"], o["value_dim"]
+    gate = [("gate", "q", heads, value)] if o["gate"] else []
+    parts = [("query", "q", heads, key), ("key", "k", few, key), *gate, ("value", "v", few, value)]
     shapes: dict[str, Shape] = {}
-    for name, source, width in (("query", "q", key), ("key", "k", key), ("value", "v", value)):
-        shapes[f"{name}_kernel"] = (source, heads, width)
+    for name, source, several, width in parts:
+        shapes[f"{name}_kernel"] = (source, several, width)
         if o["use_bias"]:
-            shapes[f"{name}_bias"] = (heads, width)
-    return {**shapes, "output_kernel": (heads, value, "o"), **_bias(o, "o", "output_bias")}
+            shapes[f"{name}_bias"] = (several, width)
+    out: Shape = tuple(o["output_shape"]) if isinstance(o["output_shape"], tuple) else (o["output_shape"] or "o",)
+    return {**shapes, "output_kernel": (heads, value, *out), **({"output_bias": out} if o["use_bias"] else {})}
 
 
 def _local(o: Options) -> dict[str, Shape]:
@@ -172,6 +175,8 @@ KINDS: dict[str, Row] = {
     "alpha_dropout": Row({"rate": 0.5}, training_only=True),
     "activation": Row({"activation": _LINEAR}),
     "prelu": Row({"shared_axes": (), "rank": None}, lambda o: {"alpha": ("*",)}),
+    "srelu": Row(weights=lambda o: dict.fromkeys(("t_left", "a_left", "t_right", "a_right"), ("*",))),
+    "parametric_softplus": Row(weights=lambda o: {"alphas": ("*",), "betas": ("*",)}),
     "flatten": Row({"channels_first": False}, mask="stop"),
     "reshape": Row({"target_shape": (-1,)}, mask="stop"),
     "permute": Row({"dims": (1,)}, mask="stop"),
@@ -184,6 +189,7 @@ KINDS: dict[str, Row] = {
     "maximum": Row(mask="merge"),
     "minimum": Row(mask="merge"),
     "dot": Row({"axes": -1, "normalize": False}, mask="stop"),
+    "cosine": Row({"axes": -1}, mask="stop"),
     "batch_normalization": Row(
         {"axis": -1, "epsilon": 1e-3, "momentum": 0.99, "center": True, "scale": True}, _batch_norm
     ),
@@ -212,10 +218,13 @@ KINDS: dict[str, Row] = {
     "pool": Row(
         {**_IMAGE, "op": "max", "size": (2, 2), "strides": (2, 2), "padding": "valid", "pad_start": False}, mask="stop"
     ),
+    "adaptive_pool": Row({**_IMAGE, "op": "max", "size": (1, 1)}, mask="stop"),
     "global_pool": Row({**_IMAGE, "op": "max", "keepdims": False}, mask="stop"),
     "zero_padding": Row({**_IMAGE, "padding": ((1, 1), (1, 1))}, mask="stop"),
     "cropping": Row({**_IMAGE, "cropping": ((0, 0), (0, 0))}, mask="stop"),
     "up_sampling": Row({**_IMAGE, "size": (2, 2), "interpolation": "nearest"}, mask="stop"),
+    "resize": Row({**_IMAGE, "size": (1, 1), "interpolation": "bilinear", "antialias": False}, mask="stop"),
+    "center_crop": Row({**_IMAGE, "size": (1, 1)}, mask="stop"),
     "attention": Row(_ATTENTION, _attention, "query"),
     "multi_head_attention": Row(
         {
@@ -226,6 +235,10 @@ KINDS: dict[str, Row] = {
             "dropout": 0.0,
             "causal": False,
             "output_shape": None,
+            "key_value_heads": None,
+            "gate": False,
+            "window": None,
+            "axes": None,
         },
         _multi_head,
         "query",

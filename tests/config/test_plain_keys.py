@@ -14,6 +14,7 @@ from weight_mapping.keras_config.options import READERS
 from weight_mapping.plain import KINDS, plain
 from weight_mapping.spec import Plain
 
+_DECONVOLUTION = {"nb_filter": 5, "nb_row": 3, "nb_col": 2, "dim_ordering": "tf"}
 KERAS_1: dict[str, tuple[str, dict[str, Any], Plain]] = {
     "Dense": (
         "Dense",
@@ -111,6 +112,20 @@ KERAS_1: dict[str, tuple[str, dict[str, Any], Plain]] = {
         plain("activation", activation=activation("relu", threshold=0.5)),
     ),
     "ActivityRegularization": ("ActivityRegularization", {"l1": 0.1, "l2": 0.0}, plain("identity")),
+    "SReLU": ("SReLU", {"t_left_init": "zero", "a_right_init": "one"}, plain("srelu")),
+    "ParametricSoftplus": ("ParametricSoftplus", {"alpha_init": 0.2, "beta_init": 5.0}, plain("parametric_softplus")),
+    "Merge cos": ("Merge", {"mode": "cos", "dot_axes": [1, 2]}, plain("cosine", axes=(1, 2))),
+    "Merge dot nested": ("Merge", {"mode": "dot", "dot_axes": [[2], [1]]}, plain("dot", axes=(2, 1))),
+    "Deconvolution2D": (
+        "Deconvolution2D",
+        _DECONVOLUTION | {"border_mode": "same", "subsample": [2, 3], "output_shape": [None, 8, 9, 5]},
+        plain("conv_transpose", filters=5, kernel_size=(3, 2), strides=(2, 3), padding="same"),
+    ),
+    "Deconvolution2D valid": (
+        "Deconvolution2D",
+        _DECONVOLUTION | {"border_mode": "valid", "subsample": [2, 1], "output_shape": [None, 10, 9, 5]},
+        plain("conv_transpose", filters=5, kernel_size=(3, 2), strides=(2, 1), output_padding=(1, 0)),
+    ),
 }
 
 
@@ -177,6 +192,12 @@ TODAY: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     ),
     "use_scale by default": ("AdditiveAttention", {}, {"use_scale": True, "score_mode": "additive"}),
     "no use_scale by default": ("Attention", {}, {"use_scale": False, "score_mode": "dot"}),
+    "heads over axes": (
+        "MultiHeadAttention",
+        {"num_heads": 2, "key_dim": 3, "attention_axes": [2, 3], "output_shape": [4]},
+        {"axes": (2, 3), "output_shape": (4,), "key_value_heads": None},
+    ),
+    "an image at random": ("RandomRotation", {"factor": 0.2, "fill_mode": "reflect", "seed": 1}, {}),
     "value_dim null": ("MultiHeadAttention", {"num_heads": 2, "key_dim": 3, "value_dim": None}, {"value_dim": 3}),
     "Embedding of 2.0's dtype": (
         "Embedding",
@@ -223,11 +244,18 @@ REFUSED: dict[str, tuple[str, dict[str, Any], type[PortingError], str]] = {
     "a pool's padding": ("MaxPooling1D", {"padding": "causal"}, Unsupported, "expected valid or same"),
     "several axes": ("BatchNormalization", {"axis": [1, 2]}, Unsupported, "several axes"),
     "a mode": ("BatchNormalization", {"mode": 1}, Unsupported, "mode=1"),
-    "attention over other axes": (
-        "MultiHeadAttention",
-        {"num_heads": 2, "key_dim": 3, "attention_axes": [2]},
+    "a mode of the batch": ("BatchNormalization", {"mode": 2}, Unsupported, "mode=2"),
+    "an aspect ratio": (
+        "Resizing",
+        {"height": 3, "width": 4, "crop_to_aspect_ratio": True},
         Unsupported,
-        "other axes",
+        "crop_to_aspect_ratio",
+    ),
+    "an odd output_shape": (
+        "Deconvolution2D",
+        {"filters": 2, "kernel_size": 3, "strides": 2, "padding": "same", "output_shape": [None, 7, 8, 2]},
+        Unsupported,
+        "no multiple of its strides",
     ),
     "a score": ("Attention", {"score_mode": "cosine"}, Unsupported, "'cosine' as score_mode"),
     "interpolation": ("UpSampling2D", {"interpolation": "evil"}, Unsupported, "'evil' as interpolation"),

@@ -12,6 +12,10 @@ _FILMS = {1: (5, 6, 3), 2: (5, 6, 7, 3), 3: (4, 5, 4, 6, 3)}
 _WINDOW = (3, 2, 2)
 
 
+_NOT_IN_3 = {"only": 2, "lacks": {3: "does not resize by"}}
+_NEW = {"only": 3, "lacks": {2: "has no"}}
+
+
 @dataclass(frozen=True, kw_only=True)
 class LayerCase:
     """`shapes` without the batch; `only`: the one generation that has the layer; `ids`: inputs are whole numbers."""
@@ -53,6 +57,7 @@ def _ranked() -> Iterator[tuple[str, LayerCase]]:
         padded = {"strides": 2, "padding": "same", "output_padding": output_padding}
         yield f"Conv{rank}DTranspose padded", _of(f"Conv{rank}DTranspose", shape, filters=4, kernel_size=3, **padded)
         for op in ("Max", "Average"):
+            yield f"Adaptive{op}Pooling{rank}D", _of(f"Adaptive{op}Pooling{rank}D", shape, output_size=3, case=_NEW)
             pooled = {"pool_size": window, "strides": twice, "padding": "same"}
             yield f"{op}Pooling{rank}D same", _of(f"{op}Pooling{rank}D", shape, **pooled)
             yield f"{op}Pooling{rank}D", _of(f"{op}Pooling{rank}D", first, pool_size=2, data_format="channels_first")
@@ -88,7 +93,6 @@ def _ranked() -> Iterator[tuple[str, LayerCase]]:
         )
 
 
-_NEW = {"only": 3, "lacks": {2: "has no"}}
 _SLOPE = {"lacks": {2: "has no hard_sigmoid", 3: "has no hard_sigmoid"}}
 _TWO = (_SEQUENCE, _SEQUENCE)
 _EVERYWHERE = (
@@ -111,6 +115,50 @@ CASES: dict[str, LayerCase] = {
     "Conv1D causal": _of("Conv1D", filters=4, kernel_size=3, dilation_rate=2, padding="causal"),
     "Conv2D groups": _of("Conv2D", _IMAGE, filters=6, kernel_size=2, groups=2),
     "UpSampling2D bilinear": _of("UpSampling2D", _IMAGE, size=(2, 3), interpolation="bilinear"),
+    **{
+        f"UpSampling2D {how}": _of("UpSampling2D", _IMAGE, size=(2, 3), interpolation=how)
+        for how in ("bicubic", "lanczos3", "lanczos5")
+    },
+    **{
+        f"UpSampling2D {how}": _of("UpSampling2D", _IMAGE, size=2, interpolation=how, case=_NOT_IN_3)
+        for how in ("gaussian", "mitchellcubic")
+    },
+    **{
+        f"Resizing {how}": _of("Resizing", _IMAGE, height=9, width=4, interpolation=how)
+        for how in ("nearest", "bilinear", "bicubic", "area", "lanczos3")
+    },
+    "Resizing antialias": _of("Resizing", _IMAGE, height=3, width=3, antialias=True, case=_NEW),
+    "CenterCrop": _of("CenterCrop", _IMAGE, height=3, width=4),
+    **{
+        f"Random{what}": _of(f"Random{what}", (6, 7, 3), **options)
+        for what, options in (
+            ("Flip", {}),
+            ("Rotation", {"factor": 0.2}),
+            ("Zoom", {"height_factor": 0.2}),
+            ("Contrast", {"factor": 0.2}),
+            ("Brightness", {"factor": 0.2}),
+            ("Translation", {"height_factor": 0.2, "width_factor": 0.2}),
+        )  # fmt: skip
+    },
+    **{f"Random{what}": _of(f"Random{what}", (6, 7, 3), factor=0.2, case={"only": 2}) for what in ("Height", "Width")},
+    **{
+        f"Random{what}": _of(f"Random{what}", (6, 7, 3), case={"only": 3}, **options)
+        for what, options in (
+            ("ColorDegeneration", {"factor": 0.2}),
+            ("ColorJitter", {}),
+            ("ElasticTransform", {}),
+            ("Erasing", {}),
+            ("GaussianBlur", {}),
+            ("Grayscale", {}),
+            ("Hue", {"factor": 0.1}),
+            ("Invert", {}),
+            ("Perspective", {}),
+            ("Posterization", {"factor": 4}),
+            ("Saturation", {"factor": 0.2}),
+            ("Sharpness", {"factor": 0.2}),
+            ("Shear", {}),
+        )
+    },
     "LeakyReLU": _of("LeakyReLU"),
     "ELU": _of("ELU", alpha=0.7),
     "PReLU": _of("PReLU"),
@@ -144,6 +192,24 @@ CASES: dict[str, LayerCase] = {
     "MultiHeadAttention": LayerCase(
         build=lambda K: _unlisted(K.layers.MultiHeadAttention(2, 3, value_dim=4, output_shape=6)),
         shapes=((7, 5), (6, 5)),
+    ),
+    "MultiHeadAttention axes": LayerCase(
+        build=lambda K: _unlisted(K.layers.MultiHeadAttention(2, 3, attention_axes=(2,))),
+        shapes=((3, 7, 5), (3, 6, 5)),
+    ),
+    "MultiHeadAttention all axes": LayerCase(
+        build=lambda K: _unlisted(K.layers.MultiHeadAttention(2, 3, output_shape=(4, 2))),
+        shapes=((3, 7, 5), (2, 6, 5)),
+    ),
+    "MultiHeadAttention gate": LayerCase(
+        build=lambda K: _unlisted(K.layers.MultiHeadAttention(2, 3, value_dim=4, use_gate=True, sliding_window=2)),
+        shapes=((7, 5), (6, 5)),
+        **_NEW,
+    ),
+    "GroupQueryAttention": LayerCase(
+        build=lambda K: _unlisted(K.layers.GroupQueryAttention(3, 4, 2, use_gate=True, sliding_window=3)),
+        shapes=((7, 5), (6, 5), (6, 4)),
+        **_NEW,
     ),
     "TimeDistributed LSTM": _around("TimeDistributed", "LSTM", (3, 7, 5), units=4),
     "TimeDistributed BatchNormalization": _around("TimeDistributed", "BatchNormalization", (3, 7, 5)),

@@ -69,5 +69,12 @@ def test_a_layer_of_either_keras(name: str, generation: int, tmp_path: Path) -> 
 
 def test_every_class_of_the_table_is_tried() -> None:
     """Those of Keras 1 alone are tried where their files are; Masking and Identity change no value."""
-    tried = {name.split()[0] for name in CASES} | {"Masking", "Identity", "Highway", "MaxoutDense"}
+    tried = {name.split()[0] for name in CASES} | {
+        "Masking",
+        "Identity",
+        "Highway",
+        "MaxoutDense",
+        "SReLU",
+        "ParametricSoftplus",
+    }
     assert set(plain_layers.CLASSES) <= tried | {"Activation"}

@@ -51,6 +51,8 @@ CASES: dict[str, PlainCase] = {
     "alpha_dropout": _case("alpha_dropout", _SEQUENCE),
     "activation": _case("activation", _SEQUENCE, activation=hard_sigmoid(1 / 5)),
     "prelu": _case("prelu", _SEQUENCE),
+    "srelu": _case("srelu", _SEQUENCE),
+    "parametric_softplus": _case("parametric_softplus", _SEQUENCE),
     "flatten": _case("flatten", _IMAGE),
     "flatten channels first": _case("flatten", _IMAGE, channels_first=True),
     "flatten a vector": _case("flatten", (3,)),
@@ -67,6 +69,7 @@ CASES: dict[str, PlainCase] = {
     "minimum": _case("minimum", _SEQUENCE, _SEQUENCE),
     "dot": _case("dot", (3, 6, 4), (3, 5, 6), axes=(1, 2)),
     "dot of vectors": _case("dot", (3, 4), (3, 4), axes=-1, normalize=True),
+    "cosine of vectors": _case("cosine", (3, 4), (3, 4), axes=1),
     "dot vector, matrix": _case("dot", (3, 4), (3, 5, 4), axes=(1, 2)),
     "batch_normalization": _case("batch_normalization", _SEQUENCE),
     "batch_normalization axis 1": _case("batch_normalization", (3, 4, 5, 6), axis=1, scale=False),
@@ -122,6 +125,14 @@ CASES: dict[str, PlainCase] = {
     "cropping 1": _case("cropping", _SEQUENCE, rank=1, cropping=((2, 0),)),
     "up_sampling": _case("up_sampling", _IMAGE, size=(2, 3)),
     "up_sampling bilinear": _case("up_sampling", _IMAGE, size=(2, 3), interpolation="bilinear"),
+    "up_sampling bicubic": _case(
+        "up_sampling", (3, 4, 7, 6), size=(2, 3), interpolation="bicubic", channels_first=True
+    ),
+    "resize": _case("resize", _IMAGE, size=(9, 4)),
+    "resize by half": _case("resize", _IMAGE, size=(3, 3), interpolation="lanczos3", antialias=True),
+    "center_crop": _case("center_crop", _IMAGE, size=(4, 3)),
+    "adaptive_pool": _case("adaptive_pool", _IMAGE, op="avg", size=(3, 4)),
+    "adaptive_pool first": _case("adaptive_pool", (3, 4, 7, 6), size=(3, 5), channels_first=True),
     "einsum_dense": _case("einsum_dense", _SEQUENCE, equation="...x,xy->...y", bias_axes="y", sizes={"x": 4, "y": 5}),
     "einsum_dense axes": _case(
         "einsum_dense", _SEQUENCE, equation="btx,xhy->bhyt", bias_axes="yt", activation=_RELU,
@@ -140,6 +151,18 @@ CASES: dict[str, PlainCase] = {
     "multi_head_attention masked": _case(
         "multi_head_attention", (3, 5, 4), (3, 5, 4), (3, 5, 6), num_heads=3, key_dim=2, value_dim=2, use_bias=False,
         causal=True, masks=True, sizes={"q": 4, "k": 6, "v": 4, "o": 8},
+    ),
+    "multi_head_attention few keys": _case(
+        "multi_head_attention", (3, 6, 4), (3, 6, 4), num_heads=4, key_value_heads=2, key_dim=3, value_dim=3, gate=True,
+        window=2, sizes={"q": 4, "k": 4, "v": 4, "o": 4},
+    ),
+    "multi_head_attention axes": _case(
+        "multi_head_attention", (3, 2, 5, 4), (3, 2, 6, 4), num_heads=2, key_dim=3, value_dim=5, axes=(2,),
+        output_shape=(3, 2), sizes={"q": 4, "k": 4, "v": 4},
+    ),
+    "multi_head_attention all axes": _case(
+        "multi_head_attention", (3, 2, 5, 4), (3, 3, 2, 4), num_heads=2, key_dim=3, value_dim=5,
+        sizes={"q": 4, "k": 4, "v": 4, "o": 4},
     ),
     "highway": _case("highway", (3, 4), activation=activation("tanh")),
     "maxout_dense": _case("maxout_dense", (3, 4), units=5, features=3),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_KERAS_1_KEYS = {"inner_activation", "nb_filter", "W_regularizer", "border_mode", "init"}
+_KERAS_1_KEYS = {"inner_activation", "nb_filter", "W_regularizer", "border_mode", "init", "dim_ordering", "input_dtype"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,5 +144,5 @@ def read_merge(config: Mapping[str, Any], where: str) -> Layer:
     if mode in ("dot", "cos"):
         axes = config.get("dot_axes", -1)
         axes = tuple(a[0] if isinstance(a, list) else a for a in axes) if isinstance(axes, list) else axes
-        return plain("dot", axes=axes, normalize=mode == "cos")
+        return plain("dot" if mode == "dot" else "cosine", axes=axes)
     raise Unsupported(f"Merge with mode {shown(mode)}", where=where, class_name="Merge")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from weight_mapping.errors import DamagedFile, Unsupported, shown
+from weight_mapping.interpolation import INTERPOLATIONS
 from weight_mapping.keras_config.values import flag, integers, number, pairs, share, sizes, whole, word
 from weight_mapping.keras_config.words import Reading, read_activation
 
@@ -75,7 +76,7 @@ READERS: Mapping[str, Reader] = {
     **dict.fromkeys(("units", "filters", "input_dim", "output_dim", "n", "features", "depth_multiplier"), _COUNT),
     **dict.fromkeys(("groups", "num_heads", "key_dim"), _COUNT),
     **dict.fromkeys(("use_bias", "mask_zero", "normalize", "center", "scale", "rms", "invert", "keepdims"), _FLAG),
-    **dict.fromkeys(("use_scale", "causal"), _FLAG),
+    **dict.fromkeys(("use_scale", "causal", "gate", "antialias"), _FLAG),
     **dict.fromkeys(("mask_value", "stddev", "epsilon", "momentum", "offset", "rescaling.scale"), _NUMBER),
     **dict.fromkeys(("rate", "dropout"), _each(share)),
     **dict.fromkeys(("kernel_size", "size"), sizes),
@@ -93,12 +94,13 @@ READERS: Mapping[str, Reader] = {
     "axes": lambda value, rank, where: integers(value, where) if isinstance(value, list) else whole(value, where, None),
     "channels_first": lambda value, rank, where: value == "channels_first",
     "group_normalization.groups": lambda value, rank, where: whole(value, where, -1),
-    "interpolation": _each(word("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")),
+    "interpolation": _each(word(*INTERPOLATIONS)),
     "noise_shape": _optional(_each(_lengths)),
     "output_padding": _optional(lambda value, rank, where: sizes(value, rank, where, 0)),
     "padding": lambda value, rank, where: word("valid", "same", *(["causal"] if rank == 1 else []))(value, where),
     "score_mode": _each(word("dot", "concat")),
     "shared_axes": lambda value, rank, where: integers(value or [], where),
-    "value_dim": _optional(_COUNT),
+    "multi_head_attention.axes": _optional(_each(_axes)),
+    **dict.fromkeys(("value_dim", "key_value_heads", "window"), _optional(_COUNT)),
 }
 """By option; 'kind.option' where one kind reads it otherwise."""

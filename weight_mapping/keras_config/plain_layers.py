@@ -10,7 +10,7 @@ from weight_mapping.errors import Unrepresentable, Unsupported, shown
 from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.keys import refuse_unknown
 from weight_mapping.keras_config.options import read_option
-from weight_mapping.keras_config.values import uneven
+from weight_mapping.keras_config.values import integers, uneven, whole
 from weight_mapping.keras_config.words import (
     ACTIVATION_LAYERS,
     Reading,
@@ -19,6 +19,13 @@ from weight_mapping.keras_config.words import (
 )
 from weight_mapping.plain import KINDS, plain
 from weight_mapping.spec import Plain
+
+_AT_RANDOM = (
+    "Brightness", "ColorDegeneration", "ColorJitter", "Contrast", "ElasticTransform", "Erasing", "Flip", "GaussianBlur",
+    "Grayscale", "Height", "Hue", "Invert", "Perspective", "Posterization", "Rotation", "Saturation", "Sharpness",
+    "Shear", "Translation", "Width", "Zoom",
+)  # fmt: skip
+"""What a layer called Random… does to images in training, and to nothing when the model is used; RandomCrop crops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +48,12 @@ _CONV_KEYS = {
     "dilation_rate": "dilation",
     "data_format": "channels_first",
 }
+_PLACE_KEYS = {"data_format": "channels_first"}
+_ADAPTIVE_KEYS = {"output_size": "size", **_PLACE_KEYS}
 _LOCAL_KEYS = {k: v for k, v in _CONV_KEYS.items() if k not in ("padding", "groups", "dilation_rate")}
 _POOL_KEYS = {"pool_size": "size", "strides": "strides", "padding": "padding", "data_format": "channels_first"}
 _NORM_KEYS = _same("axis", "epsilon", "center", "scale")
+_HEADS_KEYS = {**_same("use_bias", "dropout"), "use_gate": "gate", "sliding_window": "window"}
 
 
 def _ranked(
@@ -60,8 +70,9 @@ CLASSES: dict[str, ClassRow] = {
     "Dense": ClassRow("dense", _same("units", "activation", "use_bias")),
     "Embedding": ClassRow("embedding", _same("input_dim", "output_dim", "mask_zero")),
     "Masking": ClassRow("masking", _same("mask_value")),
-    "ActivityRegularization": ClassRow("identity"),
     "Identity": ClassRow("identity"),
+    "ActivityRegularization": ClassRow("identity"),
+    **_only((2, 3), {f"Random{what}": ClassRow("identity") for what in _AT_RANDOM}),
     "Dropout": ClassRow("dropout", _same("rate", "noise_shape")),
     **_ranked("SpatialDropout{}D", "spatial_dropout", {"rate": "rate", "data_format": "channels_first"}),
     "GaussianDropout": ClassRow("gaussian_dropout", _same("rate")),
@@ -69,6 +80,8 @@ CLASSES: dict[str, ClassRow] = {
     "AlphaDropout": ClassRow("alpha_dropout", _same("rate")),
     "Activation": ClassRow("activation", _same("activation")),
     "PReLU": ClassRow("prelu", _same("shared_axes")),
+    "SReLU": ClassRow("srelu", generations=(1,)),
+    "ParametricSoftplus": ClassRow("parametric_softplus", generations=(1,)),
     "Flatten": ClassRow("flatten", {"data_format": "channels_first"}),
     "Reshape": ClassRow("reshape", _same("target_shape")),
     "Permute": ClassRow("permute", _same("dims")),
@@ -90,6 +103,11 @@ CLASSES: dict[str, ClassRow] = {
     **_only((1, 2), _ranked("LocallyConnected{}D", "local_conv", _LOCAL_KEYS, (1, 2))),
     **_ranked("MaxPooling{}D", "pool", _POOL_KEYS, op="max"),
     **_ranked("AveragePooling{}D", "pool", _POOL_KEYS, op="avg"),
+    **{
+        class_name: replace(row, generations=(3,))
+        for op, name in (("max", "Max"), ("avg", "Average"))
+        for class_name, row in _ranked(f"Adaptive{name}Pooling{{}}D", "adaptive_pool", _ADAPTIVE_KEYS, op=op).items()
+    },
     **_ranked(
         "GlobalMaxPooling{}D", "global_pool", {"data_format": "channels_first", "keepdims": "keepdims"}, op="max"
     ),
@@ -106,12 +124,26 @@ CLASSES: dict[str, ClassRow] = {
         "up_sampling",
         {"size": "size", "data_format": "channels_first", "interpolation": "interpolation"},
     ),
+    "Resizing": ClassRow("resize", {**_same("interpolation", "antialias"), **_PLACE_KEYS}, {"rank": 2}, (2, 3)),
+    "CenterCrop": ClassRow("center_crop", _PLACE_KEYS, {"rank": 2}, (2, 3)),
     "Attention": ClassRow("attention", {**_same("use_scale", "score_mode", "dropout"), "causal": "causal"}),
     "AdditiveAttention": ClassRow(
         "attention", {"use_scale": "use_scale", "dropout": "dropout", "causal": "causal"}, {"score_mode": "additive"}
     ),
     "MultiHeadAttention": ClassRow(
-        "multi_head_attention", _same("num_heads", "key_dim", "value_dim", "use_bias", "dropout", "output_shape")
+        "multi_head_attention",
+        {**_HEADS_KEYS, **_same("num_heads", "key_dim", "value_dim", "output_shape"), "attention_axes": "axes"},
+        {"key_value_heads": None},
+    ),
+    "GroupQueryAttention": ClassRow(
+        "multi_head_attention",
+        {
+            **_HEADS_KEYS,
+            "num_query_heads": "num_heads",
+            "num_key_value_heads": "key_value_heads",
+            "head_dim": "key_dim",
+        },
+        generations=(3,),
     ),
     "EinsumDense": ClassRow("einsum_dense", _same("equation", "output_shape", "activation", "bias_axes")),
     "Highway": ClassRow("highway", _same("activation", "use_bias"), generations=(1,)),
@@ -124,6 +156,7 @@ OLD_NAMES: dict[str, str] = {
     **{f"SeparableConvolution{n}D": f"SeparableConv{n}D" for n in (1, 2)},
     **{f"Convolution{n}DTranspose": f"Conv{n}DTranspose" for n in (1, 2, 3)},
     "Deconvolution2D": "Conv2DTranspose",
+    "GroupedQueryAttention": "GroupQueryAttention",
     "TimeDistributedDense": "Dense",
     "BatchNormalizationV1": "BatchNormalization",
     "BatchNormalizationV2": "BatchNormalization",
@@ -143,6 +176,8 @@ def read(class_name: str, config: Mapping[str, Any], reading: Reading, where: st
     if class_name in ACTIVATION_LAYERS:
         return plain("activation", activation=read_activation_layer(class_name, config, where))
     row = CLASSES[class_name]
+    if row.kind == "identity":  # none of its options counts when the model is used
+        return _identity(class_name, reading, where)
     refuse_unknown(class_name, config, {*row.keys, *_EXTRA.get(class_name, ())}, where)
     options: dict[str, Any] = dict(row.fixed)
     rank = options.get("rank", 1)
@@ -152,12 +187,20 @@ def read(class_name: str, config: Mapping[str, Any], reading: Reading, where: st
     return _settled(class_name, row.kind, options, config, reading, where)
 
 
+def _identity(class_name: str, reading: Reading, where: str) -> Plain:
+    if class_name != "Identity":
+        reading.note(f"{where}: {class_name} acts in training only, and is left out")
+    return plain("identity")
+
+
 _EXTRA = {
     "BatchNormalization": {"mode"},
+    "Conv2DTranspose": {"output_shape"},
+    "Resizing": {"height", "width", "fill_mode", "fill_value"},
+    "CenterCrop": {"height", "width"},
     "Dense": {"input_dim"},
     "Embedding": {"mask_zero"},
-    "MultiHeadAttention": {"attention_axes", "query_shape", "key_shape", "value_shape"},
-    "ActivityRegularization": {"l1", "l2"},
+    "MultiHeadAttention": {"query_shape", "key_shape", "value_shape"},
     **{f"LocallyConnected{n}D": {"padding", "implementation"} for n in (1, 2)},
     "UpSampling2D": {"interpolation"},
 }
@@ -185,13 +228,35 @@ def _settled(
         options["pad_start"] = False  # its odd cell lies at the end (conv3d of its theano_backend.py)
     if kind == "multi_head_attention":
         options["value_dim"] = options.get("value_dim") or options["key_dim"]
-        if config.get("attention_axes") not in (None, [1]):
-            raise Unsupported("attention over other axes than time", where=where, class_name=class_name)
-    if kind == "batch_normalization" and config.get("mode") not in (None, 0, 2):
-        raise Unsupported(f"BatchNormalization with mode={shown(config['mode'])}", where=where, class_name=class_name)
+    if kind == "batch_normalization" and config.get("mode") not in (None, 0):
+        raise Unsupported(
+            f"BatchNormalization with mode={shown(config['mode'])}", where=where, class_name=class_name,
+            way_out="It normalises by what it is given, not by the moments in the file.",
+        )  # fmt: skip
+    if kind == "conv_transpose" and config.get("output_shape") is not None:
+        options["output_padding"] = _beyond(options, config["output_shape"], where)
+    if kind in ("resize", "center_crop"):
+        options["size"] = tuple(whole(config.get(key), f"{where}.{key}") for key in ("height", "width"))
     if class_name == "AdditiveAttention":
         options.setdefault("use_scale", True)
     return plain(kind, **options)
+
+
+def _beyond(o: Mapping[str, Any], shape: Any, where: str) -> tuple[int, ...] | None:
+    """The output_padding by which a transposed convolution gives Keras 1's `output_shape`; None where it is the shape
+    that it gives anyway."""
+    space = shape[2:] if o.get("channels_first") else shape[1:-1]
+    sizes = integers(space, where, 1)
+    windows = list(zip(sizes, o["kernel_size"], o["strides"], strict=True))
+    if o.get("padding") == "same":
+        if any(n % s for n, _, s in windows):
+            raise Unsupported(
+                "a Deconvolution2D whose output_shape is no multiple of its strides", where=where, found=sizes,
+                class_name="Deconvolution2D",
+            )  # fmt: skip
+        return None
+    more = tuple((n - k) % s for n, k, s in windows)
+    return None if more == tuple(max(s - k, 0) for _, k, s in windows) else more
 
 
 def write(layer: Plain, target: Era, where: str) -> tuple[str, dict[str, Any]]:
@@ -202,6 +267,7 @@ def write(layer: Plain, target: Era, where: str) -> tuple[str, dict[str, Any]]:
         return ("Identity" if target.generation >= 3 else "ActivityRegularization"), {}
     class_name, row = _row_of(layer, target, where)
     unsaid = _unsaid(layer, target)
+    _refuse_lost(layer, class_name, {k: o for k, o in row.keys.items() if k in unsaid - {"causal"}}, target, where)
     config = {
         key: _written(layer, option, target, where)
         for key, option in row.keys.items()
@@ -213,9 +279,20 @@ def write(layer: Plain, target: Era, where: str) -> tuple[str, dict[str, Any]]:
         )
     if class_name == "Conv3DTranspose" and target.generation < 3 and set(layer.options["dilation"]) != {1}:
         raise Unrepresentable("Keras 2 ignores the dilation of a Conv3DTranspose", where=where)
+    if layer.options.get("interpolation") in ("gaussian", "mitchellcubic") and target.generation >= 3:
+        raise Unrepresentable(f"Keras 3 does not resize by {layer.options['interpolation']}", where=where)
+    config.update(_named(layer))
     if class_name == "MultiHeadAttention" and target.generation < 3:  # asked for by its from_config; None: when called
         config.update(dict.fromkeys(("query_shape", "key_shape", "value_shape")))
     return class_name, config
+
+
+def _refuse_lost(layer: Plain, class_name: str, lost: Mapping[str, str], target: Era, where: str) -> None:
+    """Unrepresentable where a key that the target's class does not take says something."""
+    usual = KINDS[layer.kind].options
+    for key, option in lost.items():
+        if layer.options.get(option) != usual.get(option):
+            raise Unrepresentable(f"{target}'s {class_name} has no {key}", where=where, found=layer.options[option])
 
 
 def _row_of(layer: Plain, target: Era, where: str) -> tuple[str, ClassRow]:
@@ -237,7 +314,10 @@ def _unsaid(layer: Plain, target: Era) -> set[str]:
         keys.add("data_format")
     if layer.kind == "up_sampling" and layer.options["rank"] != 2:
         keys.add("interpolation")
-    return keys | ({"rms_scaling"} if target.generation < 3 else set())
+    if target.generation < 3:
+        keys |= {"rms_scaling", "use_gate", "sliding_window", "antialias"}
+        keys |= {"data_format"} if layer.kind in ("resize", "center_crop") else set()
+    return keys
 
 
 _WITHOUT = {
@@ -245,6 +325,13 @@ _WITHOUT = {
     "separable_conv": ("groups",),
     "depthwise_conv": ("groups", "filters"),
 }
+
+
+def _named(layer: Plain) -> dict[str, Any]:
+    """What one option says in several keys."""
+    if layer.kind in ("resize", "center_crop"):
+        return dict(zip(("height", "width"), layer.options["size"], strict=True))
+    return {}
 
 
 def _written(layer: Plain, option: str, target: Era, where: str) -> Any:

@@ -12,7 +12,7 @@ from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.keys import refuse_unknown
 from weight_mapping.keras_config.values import number, whole
 
-ALIASES = {"swish": "silu", "hard_swish": "hard_silu", "log_softmax": "log_softmax"}
+ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}
 """Keras' other names for a row of `activations.ROWS`."""
 
 ACTIVATION_LAYERS: Mapping[str, tuple[str, Mapping[str, str]]] = {

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from weight_mapping.errors import Unsupported
+from weight_mapping.errors import Unrepresentable
+from weight_mapping.interpolation import even_windows, middle, resizing
 from weight_mapping.onnx import functions as xp
 from weight_mapping.onnx.activations import activated
 from weight_mapping.onnx.convolution import convolve, kernel_to_front, pool
@@ -131,11 +132,38 @@ def _up_sampling(o: Options, _w: Weights, x: Tensor) -> Tensor:
         "bilinear": {"mode": "linear", "coordinate_transformation_mode": "half_pixel"},
     }
     if o["interpolation"] not in ways:
-        raise Unsupported(f"up-sampling by {o['interpolation']} interpolation", class_name="UpSampling2D")
+        return _resized(x, [n * by for n, by in zip(_known(x), o["size"], strict=True)], o["interpolation"])
     scales = x.graph.constant([1.0, 1.0, *o["size"]], "scales", np.float32)
     sizes = (*x.sizes[:2], *(None if n is None else n * by for n, by in zip(x.sizes[2:], o["size"], strict=True)))
     types, way = [(x.dtype, sizes)], ways[o["interpolation"]]
     return x.graph.ops("Resize", x, None, scales, outputs=1, types=types, **way)[0]
+
+
+def _known(x: Tensor) -> list[int]:
+    """The sizes of space, which have to be settled here."""
+    found = [n for n in x.sizes[2:] if n is not None]
+    if len(found) < x.ndim - 2:
+        raise Unrepresentable("an image of open size, resized")
+    return found
+
+
+def _resized(x: Tensor, sizes: Sequence[int], interpolation: str, antialias: bool = False) -> Tensor:
+    for axis, (old, new) in enumerate(zip(_known(x), sizes, strict=True), start=2):
+        x = xp.moveaxis(xp.moveaxis(x, axis, -1) @ resizing(interpolation, old, new, antialias).T, -1, axis)
+    return x
+
+
+def _adaptive_pool(o: Options, _w: Weights, x: Tensor) -> Tensor:
+    """As many places as asked for, in windows as even as can be, which may overlap by a cell."""
+    reduce = xp.amax if o["op"] == "max" else xp.mean
+    for axis, (old, new) in enumerate(zip(_known(x), o["size"], strict=True), start=2):
+        before = (slice(None),) * axis
+        x = xp.concatenate([reduce(x[(*before, slice(*w))], axis, True) for w in even_windows(old, new)], axis)
+    return x
+
+
+def _center_crop(o: Options, _w: Weights, x: Tensor) -> Tensor:
+    return x[(slice(None), slice(None), *(slice(*window) for window in middle(_known(x), o["size"])))]
 
 
 FUNCTIONS: Mapping[str, Function] = {
@@ -145,8 +173,11 @@ FUNCTIONS: Mapping[str, Function] = {
     "separable_conv": _activated(_separable),
     "local_conv": _local,
     "pool": _channels_first(_pool),
+    "adaptive_pool": _channels_first(_adaptive_pool),
     "global_pool": _global_pool,
     "zero_padding": _channels_first(lambda o, w, x: _padded(x, o["padding"])),
     "cropping": _channels_first(lambda o, w, x: _padded(x, [(-a, -b) for a, b in o["cropping"]])),
     "up_sampling": _channels_first(_up_sampling),
+    "resize": _channels_first(lambda o, w, x: _resized(x, o["size"], o["interpolation"], o["antialias"])),
+    "center_crop": _channels_first(_center_crop),
 }

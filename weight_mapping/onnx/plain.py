@@ -23,7 +23,7 @@ from weight_mapping.weights import Array
 Options = Mapping[str, Any]
 Weights = Mapping[str, Array]
 Function = Callable[[Options, Weights, Sequence[Tensor], Sequence[Tensor | None]], Tensor]
-_SIGMOID = activation("sigmoid")
+_SIGMOID, _SOFTPLUS = activation("sigmoid"), activation("softplus")
 
 
 def _on_first(compute: Callable[[Options, Weights, Tensor], Tensor]) -> Function:
@@ -61,20 +61,31 @@ def _masking(o: Options, _w: Weights, x: Tensor) -> Tensor:
     return x * counts.any(-1, keepdims=True)
 
 
+def _srelu(_o: Options, w: Weights, x: Tensor) -> Tensor:
+    left, right = w["t_left"], w["t_left"] + np.abs(w["t_right"])
+    outside = xp.maximum(x - right, 0.0) * w["a_right"] - xp.maximum(-x + left, 0.0) * w["a_left"]
+    return xp.minimum(xp.maximum(x, left), right) + outside
+
+
 def _flatten(o: Options, _w: Weights, x: Tensor) -> Tensor:
     x = xp.moveaxis(x, 1, -1) if o["channels_first"] and x.ndim > 2 else x
     return x.reshape(x.shape[0], -1)
 
 
-def _dot(o: Options, _w: Weights, inputs: Sequence[Tensor], _masks: Sequence[Tensor | None]) -> Tensor:
+def _product(x: Tensor, y: Tensor, axes: int | tuple[int, int], normalize: bool = False) -> Tensor:
     """The product of two tensors over one axis of each, sample by sample."""
-    x, y = inputs
-    a, b = (o["axes"], o["axes"]) if isinstance(o["axes"], int) else o["axes"]
+    a, b = (axes, axes) if isinstance(axes, int) else axes
     x, y = xp.moveaxis(x, a, -1), xp.moveaxis(y, b, -1)
-    if o["normalize"]:
+    if normalize:
         x, y = (v / xp.sqrt(xp.maximum(xp.sum(v * v, -1, True), 1e-12)) for v in (x, y))
     left, right = (v.reshape(v.shape[0], -1, v.shape[-1]) for v in (x, y))
     return (left @ xp.swapaxes(right, 1, 2)).reshape(x.shape[0], *(x.shape[1:-1] + y.shape[1:-1] or (1,)))
+
+
+def _cosine(o: Options, _w: Weights, inputs: Sequence[Tensor], _masks: Sequence[Tensor | None]) -> Tensor:
+    (x, y), axes = inputs, o["axes"]
+    own = xp.sqrt(_product(x, x, axes) * _product(y, y, axes))
+    return (_product(x, y, axes) / xp.maximum(own, 1e-7))[:, None]
 
 
 def _einsum(o: Options, w: Weights, x: Tensor) -> Tensor:
@@ -102,6 +113,8 @@ FUNCTIONS: Mapping[str, Function] = {
     "masking": _on_first(_masking),
     "activation": _on_first(lambda o, w, x: activated(o["activation"], x)),
     "prelu": _on_first(lambda o, w, x: xp.where(x > 0.0, x, x * w["alpha"])),
+    "srelu": _on_first(_srelu),
+    "parametric_softplus": _on_first(lambda o, w, x: activated(_SOFTPLUS, x * w["betas"]) * w["alphas"]),
     "flatten": _on_first(_flatten),
     "reshape": _on_first(lambda o, w, x: x.reshape(x.shape[0], *o["target_shape"])),
     "permute": _on_first(lambda o, w, x: x.transpose(0, *o["dims"])),
@@ -113,7 +126,8 @@ FUNCTIONS: Mapping[str, Function] = {
     "average": lambda o, w, inputs, masks: _SUM(o, w, inputs, masks) / float(len(inputs)),
     "maximum": _merge(xp.maximum),
     "minimum": _merge(xp.minimum),
-    "dot": _dot,
+    "dot": lambda o, w, inputs, masks: _product(inputs[0], inputs[1], o["axes"], o["normalize"]),
+    "cosine": _cosine,
     "rescaling": _on_first(lambda o, w, x: x * np.asarray(o["scale"], float) + np.asarray(o["offset"], float)),
     "einsum_dense": _on_first(_einsum),
     "highway": _on_first(_highway),

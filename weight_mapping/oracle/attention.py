@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from weight_mapping.activations import NUMPY
+from weight_mapping.attending import attended
 from weight_mapping.oracle.images import Function, Inputs, Options, Weights
 from weight_mapping.oracle.trace import Bool, Float
 
@@ -40,6 +41,19 @@ def _scores(o: Options, w: Weights, query: Float, key: Float) -> Float:
 
 
 def _multi_head(o: Options, w: Weights, inputs: Inputs, masks: Inputs) -> Float:
+    """Over time; with more axes, those looked along are one and the others go with the samples."""
+    if inputs[0].ndim == 3:
+        return _heads(o, w, inputs, masks)
+    others, along = attended(o, inputs[0].ndim, masks)
+    order = (0, *others, *along)
+    turned = [x.transpose(*order, -1) for x in inputs]
+    flat = [x.reshape(np.prod(x.shape[: len(others) + 1]), -1, x.shape[-1]) for x in turned]
+    y = _heads(o, w, flat, ())
+    y = y.reshape(*turned[0].shape[:-1], *y.shape[2:])
+    return np.moveaxis(y, range(len(order)), order)
+
+
+def _heads(o: Options, w: Weights, inputs: Inputs, masks: Inputs) -> Float:
     """Inputs query, value, and key, else the value; the masks of all of them hold for the scores (B, heads, T, S)."""
     query, value = inputs[:2]
     key = inputs[2] if len(inputs) > 2 else value
@@ -49,13 +63,16 @@ def _multi_head(o: Options, w: Weights, inputs: Inputs, masks: Inputs) -> Float:
     visible = _visible(o, query.shape[1], value.shape[1], query_mask, columns)
     scores = np.einsum("btnh,bsnh->bnts", q, k) / np.sqrt(o["key_dim"])
     heads = np.einsum("bnts,bsnh->btnh", _weights(scores, None if visible is None else visible[:, None]), v)
-    y: Float = np.einsum("btnh,nho->bto", heads, w["output_kernel"])
+    heads = heads * NUMPY.sigmoid(_projected(o, w, "gate", query)) if o["gate"] else heads
+    y: Float = np.einsum("btnh,nh...->bt...", heads, w["output_kernel"])
     return y + w["output_bias"] if o["use_bias"] else y
 
 
 def _projected(o: Options, w: Weights, name: str, x: Float) -> Float:
+    """Each head's view of x; several heads in a row may share their keys and values."""
     y: Float = np.einsum("bti,inh->btnh", x, w[f"{name}_kernel"])
-    return y + w[f"{name}_bias"] if o["use_bias"] else y
+    y = y + w[f"{name}_bias"] if o["use_bias"] else y
+    return y.repeat(o["num_heads"] // y.shape[2], 2)
 
 
 def _visible(
@@ -65,6 +82,8 @@ def _visible(
     parts = [np.asarray(mask, bool)[:, None, :] for mask in columns if mask is not None]
     parts += [] if rows is None else [np.asarray(rows, bool)[:, :, None]]
     parts += [np.tril(np.ones((1, queries, values), bool))] if o["causal"] else []
+    distance = np.abs(np.arange(queries)[:, None] - np.arange(values))
+    parts += [distance[None] < o["window"]] if o.get("window") else []
     return reduce(np.logical_and, parts) if parts else None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from weight_mapping.errors import Unsupported
+from weight_mapping.interpolation import even_windows, middle, resizing
 from weight_mapping.oracle.convolution import convolve, padded, pads, spread, windows
 from weight_mapping.oracle.trace import Float
 
@@ -130,24 +130,31 @@ def _cropping(o: Options, _w: Weights, x: Float) -> Float:
     return x[(slice(None), *inner)]
 
 
-def _up_sampling(o: Options, _w: Weights, x: Float) -> Float:
-    for axis, factor in enumerate(o["size"], start=1):
-        if o["interpolation"] == "nearest":
-            x = x.repeat(factor, axis)
-        elif o["interpolation"] == "bilinear":
-            x = _linear(x, factor, axis)
-        else:
-            raise Unsupported(f"up-sampling by {o['interpolation']} interpolation", class_name="UpSampling2D")
+def _adaptive_pool(o: Options, _w: Weights, x: Float) -> Float:
+    """As many places as asked for, in windows as even as can be, which may overlap by a cell."""
+    for axis, wanted in enumerate(o["size"], start=1):
+        parts = [x.take(range(*window), axis) for window in even_windows(x.shape[axis], wanted)]
+        x = np.stack([p.max(axis) if o["op"] == "max" else p.mean(axis) for p in parts], axis)
     return x
 
 
-def _linear(x: Float, factor: int, axis: int) -> Float:
-    """Each new cell from the two whose centres lie around its own; the border cells reach outwards."""
-    n = x.shape[axis]
-    place = np.clip((np.arange(n * factor) + 0.5) / factor - 0.5, 0, n - 1)
-    left = np.floor(place).astype(int)
-    part = (place - left).reshape(-1, *(1,) * (x.ndim - axis - 1))
-    return np.asarray((1 - part) * x.take(left, axis) + part * x.take(np.minimum(left + 1, n - 1), axis))
+def _up_sampling(o: Options, _w: Weights, x: Float) -> Float:
+    return _resized(x, [n * by for n, by in zip(x.shape[1:-1], o["size"], strict=True)], o["interpolation"])
+
+
+def _resize(o: Options, _w: Weights, x: Float) -> Float:
+    return _resized(x, o["size"], o["interpolation"], o["antialias"])
+
+
+def _resized(x: Float, sizes: Sequence[int], interpolation: str, antialias: bool = False) -> Float:
+    for axis, wanted in enumerate(sizes, start=1):
+        shares = resizing(interpolation, x.shape[axis], wanted, antialias)
+        x = np.moveaxis(np.moveaxis(x, axis, -1) @ shares.T, -1, axis)
+    return x
+
+
+def _center_crop(o: Options, _w: Weights, x: Float) -> Float:
+    return x[(slice(None), *(slice(*window) for window in middle(x.shape[1:-1], o["size"])))]
 
 
 FUNCTIONS: Mapping[str, Function] = {
@@ -157,8 +164,11 @@ FUNCTIONS: Mapping[str, Function] = {
     "separable_conv": _channels_last(_separable),
     "local_conv": _local,
     "pool": _channels_last(_pool),
+    "adaptive_pool": _channels_last(_adaptive_pool),
     "global_pool": global_pool,
     "zero_padding": _channels_last(_zero_padding),
     "cropping": _channels_last(_cropping),
     "up_sampling": _channels_last(_up_sampling),
+    "resize": _channels_last(_resize),
+    "center_crop": _channels_last(_center_crop),
 }

@@ -62,6 +62,17 @@ def _prelu(_o: Options, w: Weights, x: Float) -> Float:
     return np.where(x > 0, x, w["alpha"] * x)
 
 
+def _srelu(_o: Options, w: Weights, x: Float) -> Float:
+    """Three lines, the two knees at t_left and |t_right| to the right of it. Source: SReLU.call of Keras 1.2.2."""
+    left, right = w["t_left"], w["t_left"] + np.abs(w["t_right"])
+    outside = w["a_right"] * np.maximum(x - right, 0) - w["a_left"] * np.maximum(left - x, 0)
+    return np.asarray(left + np.clip(x - left, 0, right - left) + outside)
+
+
+def _parametric_softplus(_o: Options, w: Weights, x: Float) -> Float:
+    return np.asarray(w["alphas"] * np.logaddexp(w["betas"] * x, 0))
+
+
 def _flatten(o: Options, _w: Weights, x: Float) -> Float:
     x = np.moveaxis(x, 1, -1) if o["channels_first"] and x.ndim > 2 else x
     return x.reshape(x.shape[0], -1)
@@ -83,16 +94,28 @@ def _concatenate(o: Options, _w: Weights, inputs: Inputs, _masks: Inputs) -> Flo
     return np.concatenate(list(inputs), o["axis"])
 
 
-def _dot(o: Options, _w: Weights, inputs: Inputs, _masks: Inputs) -> Float:
+def _product(x: Float, y: Float, axes: int | tuple[int, int], normalize: bool = False) -> Float:
     """The product of two tensors over one axis of each, sample by sample."""
-    x, y = inputs
-    a, b = (o["axes"], o["axes"]) if isinstance(o["axes"], int) else o["axes"]
+    a, b = (axes, axes) if isinstance(axes, int) else axes
     x, y = np.moveaxis(x, a, -1), np.moveaxis(y, b, -1)
-    if o["normalize"]:
+    if normalize:
         x, y = (v / np.sqrt(np.maximum((v * v).sum(-1, keepdims=True), 1e-12)) for v in (x, y))
     batch, width = x.shape[0], x.shape[-1]
     product = x.reshape(batch, -1, width) @ y.reshape(batch, -1, width).swapaxes(1, 2)
     return np.asarray(product.reshape(batch, *(x.shape[1:-1] + y.shape[1:-1] or (1,))))
+
+
+def _dot(o: Options, _w: Weights, inputs: Inputs, _masks: Inputs) -> Float:
+    return _product(inputs[0], inputs[1], o["axes"], o["normalize"])
+
+
+def _cosine(o: Options, _w: Weights, inputs: Inputs, _masks: Inputs) -> Float:
+    """Keras 1's Merge in the mode cos: the product, place by place over the root of either's product with itself, under
+    a new axis behind the batch's. Source: Merge.call of Keras 1.2.2."""
+    (x, y), axes = inputs, o["axes"]
+    with np.errstate(invalid="ignore"):  # between other rows than its own a product may be negative: NaN there too
+        own = np.sqrt(_product(x, x, axes) * _product(y, y, axes))
+    return np.asarray(_product(x, y, axes) / np.maximum(own, 1e-7))[:, None]
 
 
 def _rescaling(o: Options, _w: Weights, x: Float) -> Float:
@@ -123,6 +146,8 @@ FUNCTIONS: Mapping[str, Function] = {
     "masking": _on_first(_masking),
     "activation": _on_first(_activation),
     "prelu": _on_first(_prelu),
+    "srelu": _on_first(_srelu),
+    "parametric_softplus": _on_first(_parametric_softplus),
     "flatten": _on_first(_flatten),
     "reshape": _on_first(_reshape),
     "permute": _on_first(_permute),
@@ -135,6 +160,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "maximum": _merge(lambda x: reduce(np.maximum, x)),
     "minimum": _merge(lambda x: reduce(np.minimum, x)),
     "dot": _dot,
+    "cosine": _cosine,
     "rescaling": _on_first(_rescaling),
     "einsum_dense": _on_first(_einsum),
     "highway": _on_first(_highway),

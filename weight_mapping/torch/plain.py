@@ -16,7 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from weight_mapping.errors import Unsupported, WeightsMismatch
+from weight_mapping.activations import activation
+from weight_mapping.errors import WeightsMismatch
+from weight_mapping.interpolation import middle, resizing
 from weight_mapping.plain import KINDS, weight_shapes
 from weight_mapping.spec import Plain
 from weight_mapping.torch import arrays, noise, normalisation
@@ -35,6 +37,7 @@ from weight_mapping.weights import Array
 
 STATISTICS = {"moving_mean", "moving_variance", "mean", "variance", "count"}
 """Weights that no gradient moves: buffers of the module."""
+_SOFTPLUS = activation("softplus")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,12 @@ def _prelu(c: PlainCall) -> Tensor:
     return torch.relu(c.x) - c.p["alpha"] * torch.relu(-c.x)
 
 
+def _srelu(c: PlainCall) -> Tensor:
+    left, right = c.p["t_left"], c.p["t_left"] + c.p["t_right"].abs()
+    outside = c.p["a_right"] * torch.relu(c.x - right) - c.p["a_left"] * torch.relu(left - c.x)
+    return torch.minimum(torch.maximum(c.x, left), right) + outside
+
+
 def _flatten(c: PlainCall) -> Tensor:
     x = c.x.movedim(1, -1) if c.o["channels_first"] and c.x.ndim > 2 else c.x
     return x.reshape(x.shape[0], -1)
@@ -135,16 +144,20 @@ def _with_axes(x: Tensor, ndim: int) -> Tensor:
 _SUM = _fold(torch.add)
 
 
-def _dot(c: PlainCall) -> Tensor:
+def _product(x: Tensor, y: Tensor, axes: int | tuple[int, int], normalize: bool = False) -> Tensor:
     """The product over one axis of each input, batch by batch; two vectors give (B, 1)."""
-    x, y = c.inputs
-    axes = c.o["axes"]
     first, second = (axes, axes) if isinstance(axes, int) else axes
-    if c.o["normalize"]:
+    if normalize:
         x, y = (functional.normalize(v, dim=axis, eps=1e-6) for v, axis in ((x, first), (y, second)))
     x, y = x.movedim(first, -1), y.movedim(second, 1)
     product = x.reshape(x.shape[0], -1, x.shape[-1]) @ y.reshape(y.shape[0], y.shape[1], -1)
     return product.reshape(x.shape[0], *(*x.shape[1:-1], *y.shape[2:]) or (1,))
+
+
+def _cosine(c: PlainCall) -> Tensor:
+    (x, y), axes = c.inputs, c.o["axes"]
+    own = torch.sqrt(_product(x, x, axes) * _product(y, y, axes))
+    return (_product(x, y, axes) / own.clamp(min=1e-7)).unsqueeze(1)
 
 
 def _finish(c: PlainCall, images: Tensor) -> Tensor:
@@ -236,11 +249,32 @@ def _up_sampling(c: PlainCall) -> Tensor:
         wanted = [n * times for n, times in zip(x.shape[2:], size, strict=True)]
         return channels_back(functional.interpolate(x, wanted, mode="bilinear", align_corners=False), first)
     if c.o["interpolation"] != "nearest":
-        raise Unsupported("this interpolation of an up-sampling layer is not known", class_name=c.o["interpolation"])
+        sizes = c.x.shape[2:] if first else c.x.shape[1:-1]
+        return _resized(c, [n * times for n, times in zip(sizes, size, strict=True)], c.o["interpolation"])
     x = c.x
     for axis, times in enumerate(size, start=2 if first else 1):
         x = x.repeat_interleave(times, axis)
     return x
+
+
+def _resized(c: PlainCall, sizes: Sequence[int], interpolation: str, antialias: bool = False) -> Tensor:
+    x = c.x
+    for axis, wanted in enumerate(sizes, start=2 if c.o["channels_first"] else 1):
+        shares = resizing(interpolation, x.shape[axis], wanted, antialias)
+        x = (x.movedim(axis, -1) @ torch.as_tensor(shares.T, dtype=x.dtype, device=x.device)).movedim(-1, axis)
+    return x
+
+
+def _adaptive_pool(c: PlainCall) -> Tensor:
+    x, first = channels_to_front(c.x, c.o["channels_first"]), c.o["channels_first"]
+    pool = getattr(functional, f"adaptive_{c.o['op']}_pool{c.o['rank']}d")
+    return channels_back(pool(x, tuple(c.o["size"])), first)
+
+
+def _center_crop(c: PlainCall) -> Tensor:
+    x, first = channels_to_front(c.x, c.o["channels_first"]), c.o["channels_first"]
+    windows = (slice(*window) for window in middle(x.shape[2:], c.o["size"]))
+    return channels_back(x[(slice(None), slice(None), *windows)], first)
 
 
 def _einsum(c: PlainCall) -> Tensor:
@@ -271,6 +305,8 @@ FUNCTIONS: dict[str, Callable[[PlainCall], Tensor]] = {
     "alpha_dropout": lambda c: noise.alpha_dropout(c.x, c.o["rate"]),
     "activation": _activation,
     "prelu": _prelu,
+    "srelu": _srelu,
+    "parametric_softplus": lambda c: c.p["alphas"] * function(_SOFTPLUS)(c.p["betas"] * c.x),
     "flatten": _flatten,
     "reshape": lambda c: c.x.reshape(c.x.shape[0], *c.o["target_shape"]),
     "permute": lambda c: c.x.permute(0, *c.o["dims"]),
@@ -282,7 +318,8 @@ FUNCTIONS: dict[str, Callable[[PlainCall], Tensor]] = {
     "average": lambda c: _SUM(c) / len(c.inputs),
     "maximum": _fold(torch.maximum),
     "minimum": _fold(torch.minimum),
-    "dot": _dot,
+    "dot": lambda c: _product(c.inputs[0], c.inputs[1], c.o["axes"], c.o["normalize"]),
+    "cosine": _cosine,
     "batch_normalization": lambda c: normalisation.batch_normalization(c.p, c.o, c.x, c.mask, c.training),
     "layer_normalization": lambda c: normalisation.layer_normalization(c.p, c.o, c.x),
     "rms_normalization": lambda c: normalisation.rms_normalization(c.p, c.o, c.x),
@@ -296,10 +333,13 @@ FUNCTIONS: dict[str, Callable[[PlainCall], Tensor]] = {
     "separable_conv": _separable,
     "local_conv": _local,
     "pool": _pool,
+    "adaptive_pool": _adaptive_pool,
     "global_pool": _global_pool,
     "zero_padding": _around(1, "padding"),
     "cropping": _around(-1, "cropping"),
     "up_sampling": _up_sampling,
+    "resize": lambda c: _resized(c, c.o["size"], c.o["interpolation"], c.o["antialias"]),
+    "center_crop": _center_crop,
     "attention": lambda c: attention(c.p, c.o, c.inputs, c.masks, c.training),
     "multi_head_attention": lambda c: multi_head_attention(c.p, c.o, c.inputs, c.masks, c.training),
     "einsum_dense": _einsum,
