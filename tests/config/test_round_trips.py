@@ -60,7 +60,7 @@ PLAIN["depthwise_conv"] = replace(
 )
 LAYERS: Mapping[str, Layer] = {**RECURRENT, **PLAIN, **ACTIVATIONS}
 GENERATIONS: Mapping[str, int | None] = {"Keras 3": 3, "tf_keras": 2, "whichever can": None}
-_ONLY_KERAS_1 = ("highway", "maxout_dense")
+_ONLY_KERAS_1 = ("highway", "maxout_dense", "srelu", "parametric_softplus", "cosine")
 _ONLY_KERAS_3 = (
     "hard_silu", "hard_tanh", "celu", "soft_shrink", "hard_shrink", "tanh_shrink", "squareplus", "sparse_plus",
     "sparse_sigmoid", "log_sigmoid", "glu", "threshold",
@@ -112,6 +112,8 @@ def refused(layer: Layer, generation: int | None) -> bool:
         return getattr(layer, "time_major", False)
     return (
         "rms_normalization" in words
+        or "adaptive_pool" in words
+        or any(f"'{option}': True" in words for option in ("antialias", "gate"))
         or "'rms': True" in words
         or any(f"Activation(name='{name}'" in words for name in _ONLY_KERAS_3)
     )

@@ -26,6 +26,7 @@ class LayerCase:
     ids: bool = False
     lacks: Mapping[int, str] = field(default_factory=dict)
     """Generations that can't state the layer, and what the refusal says."""
+    files: tuple[str, ...] = ("model.h5", "model.keras")
 
 
 def _of(name: str, *shapes: tuple[int, ...], case: Mapping[str, Any] | None = None, **options: Any) -> LayerCase:
@@ -104,6 +105,20 @@ _IN_KERAS_3 = (
     "sparse_sigmoid", "log_sigmoid",
 )  # fmt: skip
 
+_BOTH, _NO_H5 = ("model.h5", "model.keras"), ("model.keras",)
+_BY_FACTOR = {"factor": 0.2}
+_AT_RANDOM: Mapping[str, tuple[dict[str, Any], int | None, tuple[str, ...]]] = {
+    "Flip": ({}, None, _BOTH), "Rotation": (_BY_FACTOR, None, _BOTH), "Zoom": ({"height_factor": 0.2}, None, _BOTH),
+    "Contrast": (_BY_FACTOR, None, _BOTH), "Brightness": (_BY_FACTOR, None, _NO_H5),
+    "Translation": ({"height_factor": 0.2, "width_factor": 0.2}, None, _BOTH),
+    "Height": (_BY_FACTOR, 2, _BOTH), "Width": (_BY_FACTOR, 2, _BOTH),
+    **{what: ({}, 3, _BOTH) for what in
+       ("ColorJitter", "ElasticTransform", "Erasing", "GaussianBlur", "Grayscale", "Invert", "Perspective", "Shear")},
+    **dict.fromkeys(("ColorDegeneration", "Saturation", "Sharpness"), (_BY_FACTOR, 3, _NO_H5)),
+    "Hue": (_BY_FACTOR, 3, _BOTH), "Posterization": ({"factor": 4}, 3, _NO_H5),
+}  # fmt: skip
+"""Options, the one generation that has the layer, and the files that Keras 3.15 can write of it."""
+
 CASES: dict[str, LayerCase] = {
     **dict(_ranked()),
     **{f"activation {name}": _of("Activation", activation=name) for name in _EVERYWHERE},
@@ -130,34 +145,8 @@ CASES: dict[str, LayerCase] = {
     "Resizing antialias": _of("Resizing", _IMAGE, height=3, width=3, antialias=True, case=_NEW),
     "CenterCrop": _of("CenterCrop", _IMAGE, height=3, width=4),
     **{
-        f"Random{what}": _of(f"Random{what}", (6, 7, 3), **options)
-        for what, options in (
-            ("Flip", {}),
-            ("Rotation", {"factor": 0.2}),
-            ("Zoom", {"height_factor": 0.2}),
-            ("Contrast", {"factor": 0.2}),
-            ("Brightness", {"factor": 0.2}),
-            ("Translation", {"height_factor": 0.2, "width_factor": 0.2}),
-        )  # fmt: skip
-    },
-    **{f"Random{what}": _of(f"Random{what}", (6, 7, 3), factor=0.2, case={"only": 2}) for what in ("Height", "Width")},
-    **{
-        f"Random{what}": _of(f"Random{what}", (6, 7, 3), case={"only": 3}, **options)
-        for what, options in (
-            ("ColorDegeneration", {"factor": 0.2}),
-            ("ColorJitter", {}),
-            ("ElasticTransform", {}),
-            ("Erasing", {}),
-            ("GaussianBlur", {}),
-            ("Grayscale", {}),
-            ("Hue", {"factor": 0.1}),
-            ("Invert", {}),
-            ("Perspective", {}),
-            ("Posterization", {"factor": 4}),
-            ("Saturation", {"factor": 0.2}),
-            ("Sharpness", {"factor": 0.2}),
-            ("Shear", {}),
-        )
+        f"Random{what}": _of(f"Random{what}", (6, 7, 3), case={"only": only, "files": files}, **options)
+        for what, (options, only, files) in _AT_RANDOM.items()
     },
     "LeakyReLU": _of("LeakyReLU"),
     "ELU": _of("ELU", alpha=0.7),

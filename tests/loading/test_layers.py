@@ -49,7 +49,7 @@ def test_a_layer_of_either_keras(name: str, generation: int, tmp_path: Path) -> 
         for shape in case.shapes
     ]
     expected = answer(model, given)
-    for file in ("model.h5", "model.keras"):
+    for file in case.files:
         model.save(tmp_path / file)
         portable = wm.load(tmp_path / file)
         np.testing.assert_allclose(wm.oracle.run(portable, *given), expected, rtol=0, atol=BOUND)

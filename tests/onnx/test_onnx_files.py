@@ -130,8 +130,8 @@ REFUSED: dict[str, Any] = {
         spec=chain("m", Input(name="x", shape=(None, 4)), {"layer": Custom(class_name="Theirs")}), weights={}),
     "layer: the activation softmax.* mixes the units": _softmax_gate,
     "layer: a stateful ConvLSTM": _stateful_images,
-    "layer: up-sampling by bicubic": lambda: Portable(
-        spec=chain("m", Input(name="x", shape=(None, 4, 4, 1)), {
+    "layer: an image of open size": lambda: Portable(
+        spec=chain("m", Input(name="x", shape=(None, None, 4, 1)), {
             "layer": plain("up_sampling", interpolation="bicubic")}), weights={}),
     "op: a size that only a run tells": lambda: _with_operation(
         Operation(name="split", arguments=(Slot(0), 2), keywords=(("axis", 0),))),

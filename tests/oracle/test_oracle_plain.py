@@ -235,14 +235,25 @@ def test_the_mean_over_time_counts_unmasked_steps() -> None:
     _run(plain("global_pool", op="average", rank=1), made, ((2, 5, 3),), [VALUE])
 
 
-def test_bilinear_up_sampling() -> None:
-    """Keras resizes in float32."""
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"])
+def test_up_sampling(interpolation: str) -> None:
+    """Keras resizes in float32: two sums of at most ten products, shares and values each off by 2^-24 of themselves."""
     x = np.random.default_rng(0).normal(size=(2, 3, 4, 2))
-    layer = plain("up_sampling", size=(2, 3), interpolation="bilinear")
-    expected = keras.layers.UpSampling2D((2, 3), interpolation="bilinear")(x.astype(np.float32))
-    assert error(FUNCTIONS[layer.kind](layer.options, {}, [x], []), np.asarray(expected)) <= 8 * 2.0**-24
-    with pytest.raises(Unsupported, match="bicubic"):
-        FUNCTIONS[layer.kind]({**layer.options, "interpolation": "bicubic"}, {}, [x], [])
+    layer = plain("up_sampling", size=(2, 3), interpolation=interpolation)
+    expected = keras.layers.UpSampling2D((2, 3), interpolation=interpolation)(x.astype(np.float32))
+    assert error(FUNCTIONS[layer.kind](layer.options, {}, [x], []), np.asarray(expected)) <= 60 * 2.0**-24
+
+
+def test_the_middle_of_a_smaller_image_is_refused() -> None:
+    layer = plain("center_crop", size=(4, 4))
+    with pytest.raises(Unsupported, match="smaller"):
+        FUNCTIONS[layer.kind](layer.options, {}, [np.zeros((1, 3, 5, 1))], [])
+
+
+def test_a_mask_over_several_axes_is_refused() -> None:
+    layer = plain("multi_head_attention", causal=True)
+    with pytest.raises(Unsupported, match="over several axes"):
+        FUNCTIONS[layer.kind](layer.options, {}, [np.zeros((1, 3, 5, 1))] * 2, [])
 
 
 def test_the_layers_of_keras_1() -> None:
@@ -255,6 +266,17 @@ def test_the_layers_of_keras_1() -> None:
     assert error(FUNCTIONS["highway"](highway.options, weights, [x], []), expected) <= BOUND
     kernels, biases = rng.normal(size=(4, 3, 5)), rng.normal(size=(4, 5))
     pieces = np.stack([x @ kernels[f] + biases[f] for f in range(4)])
+    left, right = np.minimum(x, 0.2), np.maximum(x, 0.7)  # knees at 0.2 and 0.5 to the right of it
+    srelu = {"t_left": 0.2, "a_left": 3.0, "t_right": -0.5, "a_right": 4.0}
+    expected = np.clip(x, 0.2, 0.7) + 3 * (left - 0.2) + 4 * (right - 0.7)
+    assert error(FUNCTIONS["srelu"]({}, {k: np.full((3,), v) for k, v in srelu.items()}, [x], []), expected) <= BOUND
+    softplus = {"alphas": bias, "betas": carry_bias}
+    expected = bias * np.log1p(np.exp(carry_bias * x))
+    assert error(FUNCTIONS["parametric_softplus"]({}, softplus, [x], []), expected) <= BOUND
+    one, other = rng.normal(size=(2, 5)), rng.normal(size=(2, 5))
+    expected = (one * other).sum(1) / np.sqrt((one**2).sum(1) * (other**2).sum(1))
+    found = FUNCTIONS["cosine"]({"axes": 1}, {}, [one, other], [])
+    assert found.shape == (2, 1, 1) and error(found[:, 0, 0], expected) <= BOUND
     maxout = plain("maxout_dense", units=5)
     assert (
         error(FUNCTIONS["maxout_dense"](maxout.options, {"kernel": kernels, "bias": biases}, [x], []), pieces.max(0))

@@ -10,7 +10,7 @@ from weight_mapping.errors import Unsupported, shown
 
 RIDES = re.compile(
     r"name|trainable|dtype|input_dtype|batch_input_shape|batch_shape|input_shape|input_length|input_dim|build_config|"
-    r"build_input_shape|.*_initializer|.*_regularizer|.*_constraint|init|inner_init|forget_bias_init|unit_forget_bias|"
+    r"build_input_shape|.*_initializer|.*_regularizer|.*_constraint|init|.*_init|unit_forget_bias|"
     r"weights|seed|quantization_config|lora_rank|lora_alpha|unroll|implementation|consume_less|sparse|ragged|optional|"
     r"autocast|synchronized|renorm|renorm_momentum|renorm_clipping|fused|virtual_batch_size|experimental_.*|"
     r"input_spec|supports_masking|num_constants|arguments_.*|layer_dtype|shared_weights|cudnn_.*|activity_.*|flash_attention|"

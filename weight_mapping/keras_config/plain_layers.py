@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from weight_mapping.errors import Unrepresentable, Unsupported, shown
+from weight_mapping.errors import DamagedFile, Unrepresentable, Unsupported, shown
 from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.keys import refuse_unknown
 from weight_mapping.keras_config.options import read_option
@@ -227,7 +227,9 @@ def _settled(
             raise Unsupported("Keras 1's Convolution3D on Theano, padded and strided", where=where)
         options["pad_start"] = False  # its odd cell lies at the end (conv3d of its theano_backend.py)
     if kind == "multi_head_attention":
-        options["value_dim"] = options.get("value_dim") or options["key_dim"]
+        options["value_dim"] = options.get("value_dim") or options.get("key_dim", 1)
+        if options.get("num_heads", 1) % (options.get("key_value_heads") or 1):
+            raise DamagedFile("heads that do not share their keys evenly", where=where, found=options["num_heads"])
     if kind == "batch_normalization" and config.get("mode") not in (None, 0):
         raise Unsupported(
             f"BatchNormalization with mode={shown(config['mode'])}", where=where, class_name=class_name,
