@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from weight_mapping.errors import WeightsMismatch, shown
 from weight_mapping.expectations import Expectation
 from weight_mapping.files.archive import Archive, Layers, Stored
+from weight_mapping.files.object_graph import SUFFIX
 from weight_mapping.keras_config import Parsed
 from weight_mapping.plain import KINDS
 from weight_mapping.spec import (
@@ -37,18 +38,23 @@ def locate(parsed: Parsed, wanted: Sequence[Expectation], archive: Archive) -> F
     if archive.layers is not None:
         return _by_layer(wanted, archive.layers)
     named = archive.named or {}
-    if archive.container in ("SavedModel", "TF checkpoint"):
+    if any(name.endswith(SUFFIX) for name in named):
         return _by_object_graph(parsed, wanted, named)
+    return _by_layer(wanted, _grouped(named.values(), parsed))
+
+
+def _grouped(stored: Iterable[Stored], parsed: Parsed) -> Layers:
+    """The arrays by layer, the first segment of their names that is one. Where none is (the configuration was made
+    anew), the first that they don't all share, which is the model's name."""
+    arrays = _without_seeds(tuple(stored))
+    known = parsed.spec.layers
+    shared = len({a.name.split("/")[0] for a in arrays}) == 1
     grouped: dict[str, list[Stored]] = {}
-    for name, stored in named.items():
-        grouped.setdefault(_layer_of(name, parsed), []).append(stored)
-    return _by_layer(wanted, tuple((layer, tuple(arrays)) for layer, arrays in grouped.items()))
-
-
-def _layer_of(name: str, parsed: Parsed) -> str:
-    """The layer that a variable's name belongs to: the first segment that is one."""
-    segments = name.split("/")
-    return next((s for s in segments if s in parsed.spec.layers), segments[0])
+    for one in arrays:
+        segments = one.name.split("/")
+        unknown = segments[1 if shared and len(segments) > 2 else 0]
+        grouped.setdefault(next((s for s in segments if s in known), unknown), []).append(one)
+    return tuple((layer, tuple(members)) for layer, members in grouped.items())
 
 
 # Legacy: a group a layer, arrays in the order of `weight_names`.
@@ -158,10 +164,14 @@ def settle(one: Expectation, headers: Sequence[Stored]) -> object:
 
 def _ends(stored: Stored, one: Expectation, n: int) -> bool:
     """Whether the array's own name ends in the n-th of the leaf's, and in none that is longer: recurrent_kernel is no
-    kernel."""
+    kernel. Attention's query_kernel is a kernel in a part of its own, query."""
     base = re.sub(r"_\d+$", "", _base(stored))
-    ends = [name for name in one.names if base == name or base.endswith(f"_{name}")]
-    return max(ends, key=len, default=None) == one.names[n]
+    part = stored.name.split("/")[-2:-1]
+    for spelled in (base, "_".join([*part, base])):
+        ends = [name for name in one.names if spelled == name or spelled.endswith(f"_{name}")]
+        if ends:
+            return max(ends, key=len) == one.names[n]
+    return False
 
 
 def _by_name(slots: Sequence[Slot], arrays: Sequence[Stored]) -> list[dict[tuple[Path, int], Stored]]:
@@ -263,14 +273,14 @@ def snake(class_name: str) -> str:
 
 # TensorFlow's checkpoints: paths of the object graph.
 
-_SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
-
 
 def _by_object_graph(parsed: Parsed, wanted: Sequence[Expectation], named: Mapping[str, Stored]) -> Found:
-    places = dict(_graph_places(parsed.spec, "", ()))
+    models = {name.split("/")[0] for name in named}
+    within = "" if any(name.startswith("layer_with_weights-") for name in models) or len(models) > 1 else min(models)
+    places = dict(_graph_places(parsed.spec, within, ()))
     found: Found = []
     for one in wanted:
-        keys = [f"{places[one.path]}/{_graph_name(one, name)}{_SUFFIX}" for name in one.names]
+        keys = [f"{places[one.path]}/{_graph_name(one, name)}{SUFFIX}" for name in one.names]
         lost = [key for key in keys if key not in named]
         if lost:
             raise WeightsMismatch(

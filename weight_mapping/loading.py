@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from weight_mapping.addresses import locate, settle
+from weight_mapping.addresses import Found, locate, settle
 from weight_mapping.errors import Unconfigured, shown
 from weight_mapping.expectations import expectations
 from weight_mapping.files import open_archive
@@ -98,12 +98,22 @@ def bind(parsed: Parsed, archive: Archive, *, keep_optimizer: bool = False) -> P
         keras_version=archive.keras_version,
         backend=archive.backend,
         config=archive.config,
-        resolved=parsed.resolved,
+        resolved=(*parsed.resolved, *_left(found, archive)),
         origins=origins,
         optimizer=_optimizer(archive) if keep_optimizer else None,
     )
     spec = with_input_shapes(with_leaves(parsed.spec, settled), weights)
     return Portable(spec=spec, weights=weights, source=source)
+
+
+def _left(found: Found, archive: Archive) -> list[str]:
+    """One sentence where the file holds numbers that the configuration has no place for: it may be another model's."""
+    taken = {header.path for _, headers in found for header in headers}
+    left = [shown(one.name) for one in archive.stored() if one.path not in taken and one.dtype.kind == "f"]
+    if not left:
+        return []
+    names = ", ".join(left[:4]) + (f" and {len(left) - 4} more" if len(left) > 4 else "")
+    return [f"the configuration has no place for these arrays of the file: {names}"]
 
 
 def _optimizer(archive: Archive) -> Mapping[str, Any]:

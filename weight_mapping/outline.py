@@ -16,7 +16,7 @@ from weight_mapping.keras_config.recurrent import default_gate
 from weight_mapping.keras_config.words import ACTIVATION_LAYERS
 from weight_mapping.open_choices import OPEN
 from weight_mapping.plain import KINDS
-from weight_mapping.recognising import Sketch, groups, recognise
+from weight_mapping.recognising import Sketch, groups, recognise, tells_order
 from weight_mapping.recognising_plain import recognise_plain
 from weight_mapping.sketched import CLASSES as RECURRENT
 from weight_mapping.sketched import Config, stored_layer
@@ -48,7 +48,7 @@ def outline(archive: Archive) -> Config:
     layers = [_settled(steps, place) for place in range(len(steps))]
     layers[0]["config"]["batch_input_shape"] = _input_shape(steps)
     told: Config = {"name": "drafted", "layers": layers}
-    if archive.layers is None:  # a tree or a table lists its groups by name
+    if not tells_order(archive):
         told["order"] = f"{OPEN}the file does not tell the layers' order; sort them, then take this line out"
     version = archive.keras_version or OPEN + version
     return {"class_name": "Sequential", "config": told, "keras_version": version, "backend": archive.backend}

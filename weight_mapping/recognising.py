@@ -14,10 +14,11 @@ from typing import Any
 
 from weight_mapping.errors import PortingError, shown
 from weight_mapping.files.archive import Archive, Stored
+from weight_mapping.files.object_graph import SUFFIX
 
 _KERAS_1 = re.compile(r"(?P<cell>.*?)_?(?P<array>[WUb])(?:_(?P<gate>[icfozrh]))?(?:_\d+)?")
 _GATES = {"icfo": "lstm", "zrh": "gru", "": ""}
-_ATTRIBUTES = "/.ATTRIBUTES/VARIABLE_VALUE"
+
 _ARRAYS = ("kernel", "recurrent_kernel", "bias")
 WAY_OUT = "Pass config= (the command: --config) with the model's configuration."
 _MOST_CELLS = 6
@@ -51,11 +52,20 @@ def groups(archive: Archive) -> list[Group]:
     """The archive's arrays by layer, in its own order, whatever its layout."""
     if archive.layers is not None:
         return list(archive.layers)
-    stored = sorted(((archive.tree if archive.tree is not None else archive.named) or {}).items(), key=_in_a_cell)
+    stored = list(((archive.tree if archive.tree is not None else archive.named) or {}).items())
+    if not tells_order(archive):
+        stored.sort(key=_in_a_cell)
     return [
         (archive.names.get(place, place.rpartition("/")[2]), tuple(arrays for _, arrays in members))
         for place, members in groupby(stored, lambda item: _layer_place(item[0]))
     ]
+
+
+def tells_order(archive: Archive) -> bool:
+    """Whether the archive lists its layers in the model's order: the legacy layout does, and TensorFlow's object graph
+    of a Keras 3 model. A tree, a table and the graph of a tf.keras model list them by name."""
+    graph = archive.container in ("SavedModel", "TF checkpoint")
+    return archive.layers is not None or (graph and not any(name.endswith(SUFFIX) for name in archive.named or ()))
 
 
 def _in_a_cell(item: tuple[str, Stored]) -> tuple[Any, ...]:
@@ -66,11 +76,16 @@ def _in_a_cell(item: tuple[str, Stored]) -> tuple[Any, ...]:
     return place, _ARRAYS.index(_base(stored)) if _base(stored) in _ARRAYS else len(_ARRAYS), stored.name
 
 
+_INNER = re.compile(
+    r"cell|vars|layer|kernel|recurrent_kernel|bias|(forward|backward)_.+|"
+    r"(lstm|gru|simple_rnn|stacked_rnn)_cells?(_\d+)?"
+)
+
+
 def _layer_place(key: str) -> str:
-    """The group of a variable's layer: 'layers/lstm' of 'layers/lstm/cell/vars/0'."""
-    parts = key.removesuffix(_ATTRIBUTES).split("/")
-    inner = ("cell", "vars", "forward_layer", "backward_layer", "layer", "kernel", "recurrent_kernel", "bias")
-    ends = [n for n, part in enumerate(parts) if n and part in inner]
+    """The group of a variable's layer: 'layers/lstm' of 'layers/lstm/cell/vars/0', 'lstm' of 'lstm/lstm_cell/bias'."""
+    parts = key.removesuffix(SUFFIX).split("/")
+    ends = [n for n, part in enumerate(parts) if n and _INNER.fullmatch(part)]
     return "/".join(parts[: ends[0]] if ends else parts[:-1])
 
 
@@ -155,7 +170,7 @@ def _in_sequence(arrays: Sequence[Stored]) -> Iterator[Sketch]:
             where=_stem(kernel), kind=f"cudnn {kind}" if flat else kind, units=units, input_size=kernel.shape[0],
             arrays=(kernel, recurrent, *([bias] if bias is not None else [])), use_bias=bias is not None,
             reset_after=None if bias is None or kind != "gru" or flat else bias.shape == (2, wide),
-            direction=_direction(kernel.path),
+            direction=_direction(kernel.path) or _direction(kernel.name),
         )  # fmt: skip
 
 
@@ -192,12 +207,12 @@ def _by_gate(arrays: Sequence[Stored]) -> Iterator[Sketch]:
 
 
 def _base(stored: Stored) -> str:
-    name = re.sub(r":\d+$", "", stored.name.removesuffix(_ATTRIBUTES)).rpartition("/")[2]
+    name = re.sub(r":\d+$", "", stored.name.removesuffix(SUFFIX)).rpartition("/")[2]
     return re.sub(r"^(recurrent_kernel|kernel|bias)_\d+$", r"\1", name)
 
 
 def _stem(stored: Stored) -> str:
-    return stored.name.removesuffix(_ATTRIBUTES).rpartition("/")[0].removesuffix("/vars")
+    return stored.name.removesuffix(SUFFIX).rpartition("/")[0].removesuffix("/vars")
 
 
 def _direction(path: str) -> str | None:

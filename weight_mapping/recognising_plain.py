@@ -11,6 +11,7 @@ from typing import Any
 from weight_mapping.activations import ROWS
 from weight_mapping.addresses import snake
 from weight_mapping.files.archive import Stored
+from weight_mapping.files.object_graph import SUFFIX
 from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.plain_layers import CLASSES, OLD_NAMES
 from weight_mapping.keras_config.words import ACTIVATION_LAYERS, LAYER_DEFAULTS
@@ -38,7 +39,7 @@ class Recognised:
 def recognise_plain(name: str, arrays: Sequence[Stored], era: Era) -> Recognised | None:
     """The layer of this name with these arrays, in Keras' order; None where neither tells it."""
     shapes = [a.shape for a in arrays]
-    bases = [re.sub(r"(_\d+)?(:\d+)?$", "", a.name.rpartition("/")[2]) for a in arrays]
+    bases = [re.sub(r"(_\d+)?(:\d+)?$", "", a.name.removesuffix(SUFFIX).rpartition("/")[2]) for a in arrays]
     named = _BY_NAME.get(re.sub(r"_\d+$", "", name))
     class_name = named if named and _fits(named, shapes) else _by_arrays(bases, shapes, era)
     if class_name is None:

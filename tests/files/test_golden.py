@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from weight_mapping.errors import Unsupported
 from weight_mapping.files import Archive, open_archive
 
 h5py = pytest.importorskip("h5py")
@@ -158,13 +157,13 @@ def test_before_tensorflow_2_5_the_graph_itself_describes_the_layers(shared: Sha
     assert (found.config, found.keras_version, found.metadata) == (expected.config, "2.6.0", expected.metadata)
 
 
-def test_a_saved_model_of_no_keras_model_is_refused(shared: Shared, tmp_path: Path) -> None:
+def test_a_saved_model_without_its_description_is_weights_alone(shared: Shared, tmp_path: Path) -> None:
     copy = tmp_path / "model"
     shutil.copytree(shared("golden") / "tf26_lstm2_sm", copy, copy_function=shutil.copyfile)
     copy.chmod(0o755)
     (copy / "keras_metadata.pb").unlink()
-    with pytest.raises(Unsupported, match="does not describe a Keras model"):
-        open_archive(copy)
+    whole, alone = open_archive(shared("golden") / "tf26_lstm2_sm"), open_archive(copy)
+    assert whole.config is not None and alone.config is None and alone.stored() == whole.stored()
 
 
 def test_the_optimizer_comes_only_when_asked_for(shared: Shared) -> None:

@@ -41,8 +41,8 @@ _STRING, _BFLOAT16 = 7, 14
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The headers of a checkpoint's arrays, by the variable's path through the layers where the checkpoint holds its
-    object graph, else by key; `extra` are those of optimizers and metrics. `files` are those that were read."""
+    """The headers of a checkpoint's arrays, by what the object graph calls the variable, in its order, where the
+    checkpoint holds one, else by key; `extra` are those of optimizers and metrics. `files` are those that were read."""
 
     named: dict[str, Stored]
     extra: dict[str, Stored]
@@ -73,6 +73,9 @@ def read_checkpoint(index: Source, find: Callable[[str], Source], max_bytes: int
             if places[key].length != stored.nbytes:
                 raise DamagedFile("the array contradicts itself", where=where, expected=f"{stored.nbytes} bytes")
             (named if paths is None or key in paths else extra)[name] = stored
+
+        if paths is not None:
+            named = {name: named[name] for name in paths.values() if name in named}
 
     def read(stored: Stored) -> Array:
         with reading(f"{index.name}:{shown(stored.path)}"), places[stored.path].view() as view:

@@ -61,28 +61,28 @@ def open_h5(source: Source, max_bytes: int, keep_optimizer: bool) -> Archive:
 def read_arrays(source: Source, max_bytes: int, keep_optimizer: bool) -> Arrays:
     """The headers of an HDF5 file's arrays; DamagedFile where Keras wrote none of them."""
     skipped = _SKIPPED if keep_optimizer else _SKIPPED + _OPTIMIZER
-    tree = read_tree(source, array_budget(source.length, max_bytes), lambda name: name not in skipped)
+    tree = read_tree(source, array_budget(source.length, max_bytes), lambda name: _root(name) not in skipped)
     reader = _reader(source, tree.datasets)
     optimizer = {
-        path: _stored(path, path, data) for path, data in tree.datasets.items() if path.split("/")[0] in _OPTIMIZER
+        path: _stored(path, path, data) for path, data in tree.datasets.items() if _root(path) in _OPTIMIZER
     }
-    root = tree.groups[""]
+    attributes = tree.groups[""]
     top = next((top for top in ("model_weights", "") if _has_list(tree.groups.get(top, {}), "layer_names")), None)
     if top is not None:
         return Arrays(
             layers=_legacy_layers(tree, top, source.name),
             optimizer=optimizer,
-            attributes={**root, **tree.groups[top]},
+            attributes={**attributes, **tree.groups[top]},
             reader=reader,
         )
-    if any(name.replace("\\", "/").split("/")[0] in (*_ROOTS, "vars") for name in tree.groups):
+    if any(_root(name) in (*_ROOTS, "vars") for name in tree.groups):
         paths = {path: _normal(path) for path in (*tree.groups, *tree.datasets) if path not in optimizer}
         if len(set(paths.values())) != len(paths):
             raise DamagedFile("two names mean the same variable", where=source.name)
         stored = {
             paths[path]: _stored(paths[path], path, data) for path, data in tree.datasets.items() if path in paths
         }
-        return Arrays(tree=stored, names=_names(tree, paths), optimizer=optimizer, attributes=root, reader=reader)
+        return Arrays(tree=stored, names=_names(tree, paths), optimizer=optimizer, attributes=attributes, reader=reader)
     raise NoModel(
         "the HDF5 file holds no Keras weights",
         where=source.name,
@@ -130,9 +130,13 @@ def _legacy_layers(tree: Tree, top: str, file: str) -> Layers:
     return tuple(layers.items())
 
 
+def _root(path: str) -> str:
+    return path.replace("\\", "/").split("/")[0]
+
+
 def _normal(path: str) -> str:
     """The name under today's Keras: Windows wrote backslashes, TensorFlow 2.12 and 2.13 another root."""
-    if path.replace("\\", "/").split("/")[0] not in _ROOTS:
+    if _root(path) not in _ROOTS:
         return path
     return "/".join("layers" if part == _ROOTS[1] else part for part in path.replace("\\", "/").split("/"))
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from weight_mapping.errors import DamagedFile, Unsupported, shown
+from weight_mapping.errors import DamagedFile, shown
 from weight_mapping.files import object_graph, protobuf
 from weight_mapping.files.archive import Archive
 from weight_mapping.files.checkpoint import read_checkpoint
@@ -26,22 +26,17 @@ def open_savedmodel(find: Callable[[str], Source], has_metadata: bool, max_bytes
             raise DamagedFile("the description is too large", where=described.name, found=f"{described.length:,} bytes")
         data = described.read()
         metadata = _keras_metadata(data, described.name) if has_metadata else _graph_metadata(data, described.name)
-    if "root" not in metadata:
-        raise Unsupported(
-            "the SavedModel does not describe a Keras model",
-            where=described.name,
-            way_out="Only models saved by Keras can be read; save the Keras model itself as .keras or .h5.",
-        )
-    root = metadata["root"]
+    # What Keras 3's `export` and tf.saved_model.save write are weights alone: the layers are not described.
+    root = metadata.get("root")
     index = find(INDEX)
     checkpoint = read_checkpoint(index, lambda name: find(f"variables/{name}"), max_bytes)
     return Archive(
         container="SavedModel",
         path=described.path.parent,
         sha256=digest([described, *checkpoint.files]),
-        keras_version=root.get("keras_version"),
-        backend=root.get("backend", "tensorflow"),
-        config=root.get("model_config") or {"class_name": root.get("class_name"), "config": root.get("config")},
+        keras_version=root and root.get("keras_version"),
+        backend=(root or {}).get("backend", "tensorflow"),
+        config=root and (root.get("model_config") or {key: root.get(key) for key in ("class_name", "config")}),
         named=checkpoint.named,
         metadata=metadata,
         optimizer=checkpoint.extra if keep_optimizer else {},
