@@ -199,6 +199,14 @@ REFUSED = {
         "LSTM", {"units": 3, "dtype": {"class_name": "QuantizedDTypePolicy", "config": {"name": "int8_from_float32"}}},
         Unsupported, "LSTM with quantized weights",
     ),
+    "quantized, as Keras 3.15 writes it": (
+        "LSTM",
+        {
+            "units": 3,
+            "dtype": {"class_name": "QuantizedDTypePolicy", "config": {"mode": "int8", "source_name": "float32"}},
+        },
+        Unsupported, "LSTM with quantized weights.*int8_from_float32",
+    ),
 }  # fmt: skip
 
 

@@ -89,8 +89,9 @@ def read_layer(value: Any, reading: Reading, stored: Stored, path: Path) -> Laye
 def _precision(policy: Any, class_name: str, reading: Reading, where: str) -> None:
     """A layer that its Keras computes in half precision is computed in that of its weights, which is said; quantized
     weights mean nothing without their scales. Names: keras/src/dtype_policies of Keras 3.15."""
-    named = policy.get("config") if isinstance(policy, Mapping) else None
-    name = str(named.get("name") if isinstance(named, Mapping) else policy)
+    stored = policy.get("config") if isinstance(policy, Mapping) else None
+    named = stored if isinstance(stored, Mapping) else {"name": policy}
+    name = f"{named['mode']}_from_{named.get('source_name')}" if "mode" in named else str(named.get("name"))
     if "_from_" in name:
         raise Unsupported(
             f"{shown(class_name)} with quantized weights", where=where, class_name=class_name, found=shown(name),
