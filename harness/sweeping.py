@@ -92,15 +92,17 @@ def shrunk(outcome: Outcome, sweep_seed: int, chunk: int, backends: Sequence[Bac
 
 
 def run(
-    count: int, sweep_seed: int, names: Sequence[str], path: Path, *, jobs: int, done: Callable[[Outcome], None]
-) -> dict[str, tuple[int, Outcome]]:
+    count: int, sweep_seed: int, names: Sequence[str], path: Path, *, jobs: int, done: Callable[[Outcome], None],
+    known: Callable[[int], None] = lambda _: None,
+) -> dict[str, tuple[int, Outcome]]:  # fmt: skip
     """The outcomes by case, each with its chunk: those that the log at `path` has already, and the others measured and
-    logged. `done` is told of each measured one."""
+    logged. `known` is told how many that log has, `done` of each measured one. Ctrl-C ends it with what is done."""
     stamp = sweep_log.stamp(tuple(names))
-    known = sweep_log.read(path, stamp)
+    before = sweep_log.read(path, stamp)
+    known(min(count, len(before)))
     found: dict[str, tuple[int, Outcome]] = {}
-    with sweep_log.opened(path) as log:
-        todo = _todo(count, sweep_seed, known, found)
+    with sweep_log.opened(path) as log, suppress(KeyboardInterrupt):
+        todo = _todo(count, sweep_seed, before, found)
         for chunk, outcome in _measured(todo, names, jobs):
             sweep_log.append(log, outcome, stamp)
             found[outcome.case] = chunk, outcome

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from importlib import metadata
@@ -107,11 +108,30 @@ def test_doctor_without_a_compiler_says_so(monkeypatch: pytest.MonkeyPatch) -> N
     assert doctor.compiler() is None
 
 
+@pytest.mark.parametrize(
+    ("url", "command"),
+    [
+        (None, "pip install 'lstm-parity[onnx]'"),
+        ("https://index/lstm_parity.whl", "pip install 'lstm-parity[onnx]'"),
+        ("file://{}", "pip install -c '{0}/constraints.txt' -e '{0}[onnx]'"),
+    ],
+)
+def test_doctor_installs_from_where_it_came_from(
+    url: str | None, command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    home = tmp_path / "its folder"
+    home.mkdir()
+    (home / "constraints.txt").touch()
+    told = url and json.dumps({"url": url.format(str(home).replace(" ", "%20")), "dir_info": {}, "x": 1})
+    told = told and told.replace('"dir_info": {}', '"dir_info": {"editable": true}' if "file" in told else '"x": 0')
+    monkeypatch.setattr(doctor.metadata, "distribution", lambda _: SimpleNamespace(read_text=lambda _: told))
+    assert doctor.install("onnx") == command.format(home)
+
+
 def test_doctor_says_what_brings_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     real = doctor._version
     monkeypatch.setattr(doctor, "_version", lambda name: None if name in ("torch", "numpy") else real(name))
     monkeypatch.setattr(doctor, "compiler", lambda: None)
     found = doctor.missing()
-    assert found["torch"] == "pip install 'lstm-parity[torch]'"
-    assert found["numpy"] == "pip install 'lstm-parity'"
+    assert found["torch"] == doctor.install("torch") and found["numpy"] == doctor.install("")
     assert found.keys() == {"torch", "numpy", "a C++ compiler"}

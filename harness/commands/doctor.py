@@ -6,11 +6,13 @@ import importlib
 import importlib.util
 import json
 import re
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import click
 
@@ -31,14 +33,17 @@ def command(as_json: bool) -> int:
     lstm-parity doctor --json
     """
     from harness import bench
+    from harness.commands.verify import quiet
 
+    with quiet():  # of what the frameworks say while they are asked for their devices
+        measured = {device: bench.obstacles(device) for device in bench.DEVICES}
     findings = {
         "python": sys.version.split()[0],
         "installed": dict(requirements()),
         "missing": missing(),
         "compiler": found[1] if (found := compiler()) else None,
         "kernel": kernel(),
-        "measured": {device: bench.obstacles(device) for device in bench.DEVICES},
+        "measured": measured,
         "clashes": clashes(metadata.packages_distributions()),
     }
     click.echo(json.dumps(findings, indent=1) if as_json else "\n".join(_lines(findings)))
@@ -47,21 +52,40 @@ def command(as_json: bool) -> int:
 
 def missing() -> dict[str, str]:
     """By the name of what is not installed: the command that brings it."""
-    extra: dict[str, str] = {}
-    for line in metadata.requires(DISTRIBUTION) or ():
-        asked = re.search(r"extra == ['\"](\w+)['\"]", line)
-        if not asked or asked[1] != "all":  # which repeats what the others bring
-            extra.setdefault(_distribution(line), f"[{asked[1]}]" if asked else "")
+    extra = extras()
     absent = [name for name, version in requirements() if version is None]
-    found = {name: f"pip install '{DISTRIBUTION}{extra[name]}'" for name in absent}
+    found = {name: install(extra[name]) for name in absent}
     return found if compiler() else {**found, "a C++ compiler": "apt install g++, or name one by CXX"}
+
+
+def install(extra: str) -> str:
+    """The command that brings an extra: from the folder that this installation came from, at its tested versions, if it
+    came from one."""
+    asked = f"[{extra}]" if extra else ""
+    try:
+        said = json.loads(metadata.distribution(DISTRIBUTION).read_text("direct_url.json") or "{}")
+    except metadata.PackageNotFoundError:
+        said = {}
+    home = Path(unquote(urlsplit(str(said.get("url", ""))).path))
+    pins = home / "constraints.txt"
+    if not said.get("dir_info") or not pins.exists():
+        return f"pip install '{DISTRIBUTION}{asked}'"
+    return shlex.join(["pip", "install", "-c", str(pins), "-e", f"{home}{asked}"])
 
 
 def requirements() -> Iterator[tuple[str, str | None]]:
     """Every distribution that ours can use, from its own metadata, and the version that is installed."""
-    for name in dict.fromkeys(map(_distribution, metadata.requires(DISTRIBUTION) or ())):
-        if name != DISTRIBUTION:
-            yield name, _version(name)
+    yield from ((name, _version(name)) for name in extras())
+
+
+def extras() -> dict[str, str]:
+    """Every distribution that ours can use, with the extra that brings it first; '' for one that always comes."""
+    found: dict[str, str] = {}
+    for line in metadata.requires(DISTRIBUTION) or ():
+        asked, name = re.search(r"extra == ['\"](\w+)['\"]", line), _distribution(line)
+        if not (asked and asked[1] == "all"):  # which repeats what the others bring
+            found.setdefault(name, asked[1] if asked else "")
+    return found
 
 
 def _distribution(requirement: str) -> str:
@@ -110,9 +134,12 @@ def _lines(findings: Mapping[str, Any]) -> Iterator[str]:
     yield f"C++ compiler: {findings['compiler'] or 'none'}"
     yield f"Recurrent cells that nn.LSTM can't express: {_path(findings['kernel'])}"
     yield "\nInstalled"
-    yield from (f"  {name} {version}" for name, version in findings["installed"].items() if version)
-    yield from ["\nMissing"] if findings["missing"] else ["\nNothing is missing"]
-    yield from (f"  {name}: {remedy}" for name, remedy in findings["missing"].items())
+    yield from _by_extra({name: f"{name} {version}" for name, version in findings["installed"].items() if version})
+    yield from ["\nMissing, and what brings it"] if findings["missing"] else ["\nNothing is missing"]
+    remedies: dict[str, list[str]] = {}
+    for name, remedy in findings["missing"].items():
+        remedies.setdefault(remedy, []).append(name)
+    yield from (f"  {', '.join(names)}: {remedy}" for remedy, names in remedies.items())
     for device, obstacles in findings["measured"].items():
         by_reason: dict[str | None, list[str]] = {}
         for name, reason in obstacles.items():
@@ -122,3 +149,13 @@ def _lines(findings: Mapping[str, Any]) -> Iterator[str]:
             yield from (f"  {name}" for name in names)
     yield "" if findings["clashes"] else "\nNo clash of names"
     yield from (f"CLASH: {name} is {problem}" for name, problem in findings["clashes"].items())
+
+
+def _by_extra(told: Mapping[str, str]) -> Iterator[str]:
+    """A line for each extra that anything of it is told of."""
+    lines: dict[str, list[str]] = {}
+    for name, extra in extras().items():
+        if name in told:
+            lines.setdefault(extra or "always", []).append(told[name])
+    width = max(map(len, lines), default=0)
+    yield from (f"  {extra:{width}}  {', '.join(each)}" for extra, each in lines.items())

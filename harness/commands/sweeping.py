@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.results import FAILS, HOLDS, Results
+from harness.pace import Pace
+from harness.results import FAILS, HOLDS, INTERRUPTED, Results
 from weight_mapping.errors import printable
 
 if TYPE_CHECKING:
@@ -31,13 +32,17 @@ def run(count: int, seed: int, names: Sequence[str], output: Path, jobs: int | N
         raise click.UsageError(f"a sweep draws its cases with Hypothesis: pip install hypothesis ({error})") from error
     started, cores = time.perf_counter(), jobs or len(os.sched_getaffinity(0))
     progress = Progress(count)
-    found = sweeping.run(count, seed, names, output / LOG, jobs=cores, done=progress.done)
+    found = sweeping.run(count, seed, names, output / LOG, jobs=cores, known=progress.known, done=progress.done)
     seconds = time.perf_counter() - started
     outcomes = [outcome for _, outcome in found.values()]
     failing = [(chunk, outcome) for chunk, outcome in found.values() if outcome.verdict == FAILS]
     data: dict[str, Any] = {"asked": count, "seed": seed, "log": str(output / LOG), **sweep.summary(outcomes)}
-    data["measured now"], data["per second and core"] = progress.count, progress.count / seconds / cores
-    if failing:
+    measured = progress.pace.done - progress.pace.known
+    data["measured now"], data["per second and core"] = measured, measured / seconds / cores
+    left_out = {"gradients, training, wrong ports, speed": "a sweep compares outputs alone"}
+    if len(found) < count:
+        left_out["the other cases"] = INTERRUPTED
+    elif failing:
         from harness import backends
 
         with quiet():
@@ -49,7 +54,7 @@ def run(count: int, seed: int, names: Sequence[str], output: Path, jobs: int | N
         command=f"lstm-parity {' '.join(sys.argv[1:])}",
         environment=environment.describe(),
         sweep=data,
-        not_measured={"gradients, training, wrong ports, speed": "a sweep compares outputs alone"},
+        not_measured=left_out,
     )
 
 
@@ -81,15 +86,19 @@ class Progress:
     """A line every so often, and each failure at once with the command that repeats it."""
 
     def __init__(self, total: int) -> None:
-        self.total, self.count, self.said = total, 0, time.monotonic()
+        self.pace, self.said = Pace(total, "cases"), time.monotonic()
+
+    def known(self, number: int) -> None:
+        """So many were measured by an earlier run."""
+        self.pace.count(number, new=False)
 
     def done(self, outcome: Outcome) -> None:
         from harness.sweep import repeat
 
-        self.count += 1
+        self.pace.count()
         if outcome.failures:
             click.echo(printable(f"{outcome.verdict}: {outcome.title}: {'; '.join(outcome.failures)}", 600), err=True)
             click.echo(f"  repeat: {repeat(outcome.case)}", err=True)
         if time.monotonic() - self.said > 10:
             self.said = time.monotonic()
-            click.echo(f"[{self.count:,} measured, {self.total:,} asked for]", err=True)
+            click.echo(self.pace.sentence, err=True)

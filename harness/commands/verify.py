@@ -16,6 +16,7 @@ import click
 from click.core import ParameterSource
 
 from harness.commands import summaries
+from harness.pace import Pace
 from harness.results import FAILS, HOLDS, NOT_MEASURED, Case, Mutant, Results, to_json, write_text
 from weight_mapping.errors import printable
 
@@ -90,7 +91,10 @@ def command(
 
 
 def rest(results: Results, output: Path) -> str:
-    """The command that runs what an interrupted verification has left: whole kinds of layers where none was begun."""
+    """The command that runs what an interrupted verification has left: whole kinds of layers where none was begun. A
+    sweep goes on by its own command."""
+    if results.sweep:
+        return shlex.join(["lstm-parity", *sys.argv[1:]])
     begun = {case.id.split("/")[0] for case in results.cases}
     kinds = ((id.split("/")[0], id.split("@")[0]) for id in results.missing)
     patterns = dict.fromkeys(f"{row}@*" if kind in begun else f"{kind}/*" for kind, row in kinds)
@@ -167,10 +171,11 @@ def failures(results: Results) -> Iterator[str]:
 
 
 def verdict(results: Results) -> str:
-    """The verdict in one line."""
+    """The verdict in one line; a run that was ended before anything failed has none."""
+    word = "unfinished" if results.interrupted and not any(failures(results)) else results.verdict
     if results.sweep:
         told = ", ".join(f"{n:,} {name}" for name, n in results.sweep["counts"].items())
-        return f"{results.verdict}: {told} of {results.sweep['asked']:,} cases of the sweep"
+        return f"{word}: {told} of {results.sweep['asked']:,} cases of the sweep"
     counts = Counter(case.verdict for case in results.cases)
     checks = [a for case in results.cases for a in case.agreements]
     measured = sum(a.verdict != NOT_MEASURED for a in checks)
@@ -181,30 +186,30 @@ def verdict(results: Results) -> str:
     words += f"; {measured} comparisons"
     if results.mutants:
         words += f"; {caught} of {len(results.mutants)} wrong ports caught"
-    return f"{results.verdict}: {words}"
+    return f"{word}: {words}"
 
 
 class Lines:
     """Progress where no terminal is: a line for each group of cases, and for each failure at once."""
 
     def __init__(self, total: int) -> None:
-        self.total, self.done, self.group = total, 0, ""
+        self.pace, self.group = Pace(total, "cases"), ""
 
     def case(self, result: Case) -> None:
         if result.group != self.group:
             self.group = result.group
-            click.echo(f"[{self.done}/{self.total}] {result.group}", err=True)
+            click.echo(f"{result.group} ({self.pace.sentence})", err=True)
         if result.verdict == FAILS:
             click.echo(f"fails: {result.id}", err=True)
-        self.done += 1
+        self.pace.count()
 
     def mutant(self, result: Mutant) -> None:
         if self.group != "wrong ports":
             self.group = "wrong ports"
-            click.echo(f"[{self.done}/{self.total}] wrong ports", err=True)
+            click.echo(f"wrong ports ({self.pace.sentence})", err=True)
         if not result.caught:
             click.echo(f"not caught: {result.name}", err=True)
-        self.done += 1
+        self.pace.count()
 
     def timing(self, text: str) -> None:
         click.echo(printable(text), err=True)
@@ -213,8 +218,8 @@ class Lines:
 class Bar:
     """Progress on a terminal."""
 
-    def __init__(self, bar: Any, task: Any) -> None:
-        self.bar, self.task = bar, task
+    def __init__(self, bar: Any, task: Any, pace: Pace) -> None:
+        self.bar, self.task, self.pace = bar, task, pace
 
     def case(self, result: Case) -> None:
         self._advance(result.id, result.verdict == FAILS)
@@ -228,7 +233,8 @@ class Bar:
     def _advance(self, name: str, failed: bool) -> None:
         if failed:
             self.bar.console.print(f"fails: {printable(name)}", markup=False)
-        self.bar.update(self.task, advance=1, description=printable(name, 60))
+        self.pace.count()
+        self.bar.update(self.task, advance=1, description=printable(name, 60), rate=self.pace.rate)
 
 
 @contextmanager
@@ -242,9 +248,10 @@ def progress_of(total: int) -> Iterator[Lines | Bar]:
 
     with progress.Progress(
         progress.TextColumn("{task.description}", markup=False), progress.BarColumn(), progress.MofNCompleteColumn(),
-        progress.TimeElapsedColumn(), console=Console(stderr=True), transient=True,
+        progress.TextColumn("{task.fields[rate]}"), progress.TimeRemainingColumn(), console=Console(stderr=True),
+        transient=True,
     ) as bar:  # fmt: skip
-        yield Bar(bar, bar.add_task("", total=total))
+        yield Bar(bar, bar.add_task("", total=total, rate=""), Pace(total, "cases"))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from harness.folder import fates
 from harness.folder.run import Settled
+from harness.pace import Pace
 
 EVERY = 5.0
 """Seconds between two lines where there is no terminal."""
@@ -37,7 +38,7 @@ def _bar(total: int) -> Iterator[Tell]:
 
         def tell(settled: Settled) -> None:
             state.count(settled)
-            shown.update(bar, advance=1, rate=state.rate, fates=state.fates)
+            shown.update(bar, advance=1, rate=state.pace.rate, fates=state.fates)
 
         yield tell
 
@@ -52,46 +53,23 @@ def _lines(total: int) -> Iterator[Tell]:
         state.count(settled)
         if time.monotonic() >= due or state.found.total() == total:
             due = time.monotonic() + EVERY
-            print(state.sentence, file=sys.stderr, flush=True)
+            print(f"{state.pace.sentence}: {state.fates}", file=sys.stderr, flush=True)
 
     yield tell
 
 
 class _State:
-    """Counts, and what they come to in words."""
+    """The pace, and the fates so far."""
 
     def __init__(self, total: int) -> None:
-        self.total, self.started = total, time.monotonic()
+        self.pace = Pace(total, "files")
         self.found: Counter[str] = Counter()
-        self.known = 0
 
     def count(self, settled: Settled) -> None:
         self.found[settled.line.fate] += 1
-        self.known += not settled.new
-
-    @property
-    def per_second(self) -> float:
-        return (self.found.total() - self.known) / max(time.monotonic() - self.started, 1e-3)
-
-    @property
-    def rate(self) -> str:
-        return f"{self.per_second:.1f} files/s"
+        self.pace.count(new=settled.new)
 
     @property
     def fates(self) -> str:
         ranked = sorted(self.found, key=lambda name: fates.RANK.get(name, 0))
         return ", ".join(f"{self.found[name]:,} {name}" for name in ranked)
-
-    @property
-    def sentence(self) -> str:
-        done = self.found.total()
-        left = (self.total - done) / self.per_second if self.per_second else float("inf")
-        remaining = f", {_duration(left)} left" if 0 < left < float("inf") else ""
-        known = f" ({self.known:,} from before)" if self.known else ""
-        return f"{done:,} of {self.total:,}{known}, {self.rate}{remaining}: {self.fates}"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -192,6 +192,25 @@ def test_what_is_logged_is_not_measured_again(tmp_path: Path, monkeypatch: pytes
     assert {o.verdict for _, o in again.values()} <= {HOLDS, CHAOTIC, NOT_MEASURED, CRASHED}
 
 
+def test_ctrl_c_keeps_what_is_done_and_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "_pool", Pool)
+    monkeypatch.setattr("sys.argv", ["lstm-parity", "verify", "--sweep", "40"])
+    real, appended = sweep_log.append, []
+
+    def append(*arguments: Any) -> None:
+        if len(appended) == 7:
+            raise KeyboardInterrupt
+        appended.append(arguments)
+        real(*arguments)
+
+    monkeypatch.setattr(sweep_log, "append", append)
+    arguments = ["--sweep", "40", "--jobs", "1", "--backend", "torch module", "-o", str(tmp_path)]
+    result = CliRunner().invoke(verify.command, arguments, standalone_mode=False, catch_exceptions=False)
+    assert result.return_value == 130 and len((tmp_path / "sweep.jsonl").read_text().splitlines()) == 7
+    assert "What is left: lstm-parity verify --sweep 40\n" in result.output
+    assert "of 40 cases of the sweep" in result.output and (tmp_path / "report.html").exists()
+
+
 class Pool:
     """Processes that die of a group, and one by one of every LSTM, without any process."""
 
