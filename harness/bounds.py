@@ -215,7 +215,7 @@ def limits(
 def greatest(trace: Trace) -> float:
     """The greatest magnitude of any sum, gate or state of a run; infinite where one is no number."""
     arrays = [a for cell in trace.cells.values() for step in cell.steps for a in (step.sums, step.gates, *step.states)]
-    largest = max(float(np.abs(array).max()) for array in arrays)
+    largest = float(np.max([np.abs(array).max() for array in arrays]))  # Python's max would step over a later NaN
     return largest if np.isfinite(largest) else np.inf
 
 

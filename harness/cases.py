@@ -39,6 +39,20 @@ class Case:
     def sizes(self) -> Sizes:
         return self.row.sizes[self.regime]
 
+    @property
+    def core(self) -> bool:
+        """Whether it is one of those that every backend takes part in, however long it takes."""
+        return self.row.id in CORE and self.regime == "different"
+
+
+CORE = frozenset({
+    "lstm/default", "gru reset_after/default", "gru reset_before/default", "rnn/default", "bidirectional/concat",
+    "lstm/mask/right-padded", "lstm/mask/scattered", "lstm/mask/zero_output_for_mask", "bidirectional/mask/concat",
+    "lstm/stateful/three batches", "lstm/stack/two cells", "lstm/go_backwards/True", "lstm/unroll/True",
+    "lstm/recurrent_activation/hard_sigmoid 1-5", "lstm/dropout/implementation 2", "lstm/kernel_regularizer/l2",
+    "training/Adam",
+})  # fmt: skip
+
 
 def cases(patterns: Sequence[str] = ()) -> tuple[Case, ...]:
     """Every case, or those whose id (with or without the regime) is one of the patterns or fits it as a glob."""

@@ -173,7 +173,8 @@ def _in_backend(
         measure = partial(_measure, problem, expected, backend, dtype, drawn)
         yield from _guarded(backend, f"outputs {dtype}", measure)
     if case.row.scalar:
-        given = problem, expected.outputs, expected.output_limits["float64"], backend, case.row.weights
+        bounds = granted(expected.output_limits, "float64", problem, backend)
+        given = problem, expected.outputs, bounds, backend, case.row.weights
         yield from _guarded(backend, "n scalar LSTMs float64", lambda: [scalars(*given)])
     if problem.dropout and case.regime == "different":
         yield from _guarded(backend, "dropout statistics float32", lambda: [sampled(problem, backend)])
@@ -197,7 +198,7 @@ def _measure(problem: Problem, expected: Expected, backend: Backend, dtype: str,
     yield agreement("outputs", backend.name, expected.outputs, answer.outputs, bounds, dtype=dtype)
     yield from _gradients(problem, expected, backend, answer.gradients, dtype, kind)
     yield from _steps(problem, expected, backend, subject, dtype, drawn)
-    if dtype == "float64" and expected.trained and answer.gradients is not None:
+    if dtype == "float64" and expected.trained and not isinstance(answer.gradients, str):
         bounds = granted(expected.training_limits, dtype, problem, backend)
         walked = subject.train(descent.STEPS)
         drawn.training[backend.name] = tuple(float(loss) for loss in walked["losses"])
@@ -209,10 +210,10 @@ def _measure(problem: Problem, expected: Expected, backend: Backend, dtype: str,
 
 
 def _gradients(
-    problem: Problem, expected: Expected, backend: Backend, found: Arrays | None, dtype: str, kind: str
+    problem: Problem, expected: Expected, backend: Backend, found: Arrays | str, dtype: str, kind: str
 ) -> Iterator[Agreement]:
-    if found is None:
-        yield not_measured(f"gradients {dtype}", backend.name, f"{backend.name} is for inference, not training")
+    if isinstance(found, str):
+        yield not_measured(f"gradients {dtype}", backend.name, found)
         return
     bounds = granted(expected.gradient_limits, dtype, problem, backend)
     for part, names in _parts(expected.gradients).items():
@@ -224,13 +225,11 @@ def _gradients(
 def granted(
     bounds: Mapping[str, Mapping[str, Limit]], dtype: str, problem: Problem, backend: Backend
 ) -> Mapping[str, Limit]:
-    """The bounds of this dtype; those of float32 where the backend holds an activation's constants in float32."""
-    names = {a.name for _, cell in problem.cells() for a in (cell.activation, cell.recurrent_activation)}
-    coarse = sorted(names & backend.float32_constants)
-    if not coarse or dtype == "float32":
+    """The bounds of this dtype; those of float32 where the backend computes something in float32 all the same."""
+    why = backend.coarse(problem) if dtype == "float64" else ""
+    if not why:
         return bounds[dtype]
-    why = f"; {backend.name} holds the constants of {', '.join(coarse)} in float32, whatever it computes in"
-    return {name: replace(limit, reason=limit.reason + why) for name, limit in bounds["float32"].items()}
+    return {name: replace(limit, reason=f"{limit.reason}; {why}") for name, limit in bounds["float32"].items()}
 
 
 def _parts(gradients: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -266,7 +265,8 @@ def _without_dropout(problem: Problem, backend: Backend) -> Iterator[Agreement]:
     if problem.dropout:
         quiet = replace(problem, dropout={})
         reference = OracleSubject(quiet).answer().outputs
-        bounds = limits(quiet, dict.fromkeys(reference, 1.0), "float64")
+        exact = {dtype: limits(quiet, dict.fromkeys(reference, 1.0), dtype) for dtype in DTYPES}
+        bounds = granted(exact, "float64", quiet, backend)
         found = backend.build(quiet, "float64").answer().outputs
         yield agreement("outputs without training", backend.name, reference, found, bounds, dtype="float64")
 

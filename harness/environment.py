@@ -14,7 +14,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-DISTRIBUTIONS = ("lstm-parity", "torch", "tensorflow", "keras", "tf-keras", "numpy", "h5py", "pyfive", "safetensors")
+DISTRIBUTIONS = (
+    "lstm-parity",
+    "torch",
+    "tensorflow",
+    "keras",
+    "tf-keras",
+    "jax",
+    "numpy",
+    "h5py",
+    "pyfive",
+    "safetensors",
+)
 VARIABLES = (
     "OMP_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "TF_ENABLE_ONEDNN_OPTS",
     "CUDA_VISIBLE_DEVICES", "KERAS_BACKEND", "XLA_FLAGS",

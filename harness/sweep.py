@@ -66,14 +66,14 @@ def _measured(
     failures: list[str] = []
     verdicts = set()
     for backend in backends:
-        subject = _subject(backend, given, sample.dtype, subjects)
-        if isinstance(subject, str):
-            refusals[backend.name] = subject
-            continue
         try:
+            subject = _subject(backend, given, sample.dtype, subjects)
+            if isinstance(subject, str):
+                refusals[backend.name] = subject
+                continue
             outputs = subject.outputs()
         except Exception as error:  # whatever a framework raises is this backend's failure, and the run goes on
-            subjects.pop(backend.name)
+            subjects.pop(backend.name, None)
             failures.append(f"{backend.name}: {type(error).__name__}: {error}"[:1000])
             continue
         bounds = granted(limits, sample.dtype, given, backend)

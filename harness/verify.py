@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -39,9 +39,10 @@ class Progress(Protocol):
 
 def run(
     chosen: Sequence[Case], backends: Sequence[Backend], missing: Mapping[str, str], *, seed: int, mutants: bool,
-    timings: bool, command: str, progress: Progress,
+    timings: bool, command: str, progress: Progress, sampled: Collection[str] = (),
 ) -> Results:  # fmt: skip
-    """Everything of one verification. `missing`: the backends that took no part, and why.
+    """Everything of one verification. `missing`: the backends that took no part, and why; `sampled`: those that take
+    part in the core cases alone.
 
     Ctrl-C ends it: what is done by then is in the results, which say that they are not all."""
     found: list[CaseResult] = []
@@ -50,7 +51,7 @@ def run(
     left_out = dict(missing)
     try:
         for case in chosen:
-            found.append(check(case, backends, seed=seed))
+            found.append(check(case, [b for b in backends if case.core or b.name not in sampled], seed=seed))
             progress.case(found[-1])
         for fate in plant_all(backends, seed=seed) if mutants else ():
             fates.append(fate)
@@ -59,6 +60,11 @@ def run(
     except KeyboardInterrupt:
         left_out["what was left to do"] = INTERRUPTED
     left_out |= {f"{t.implementation}, {t.task}, {t.device}": t.note for t in timed if not t.seconds}
+    left_out |= {
+        f"{b.name}, all but the core cases": f"it takes seconds a case: --backend '{b.name}' measures it everywhere"
+        for b in backends
+        if b.name in sampled
+    }
     left_out |= {} if mutants else {"wrong ports": "--no-mutants was given"}
     left_out |= {} if timings else {"speed": "--no-bench was given"}
     return Results(

@@ -24,11 +24,10 @@ def walked(problem: Problem, walk: Walk, backends: Sequence[Backend], drawn: Dra
     bounds = long_limits(problem, walk, reference)
     for backend in backends:
         for dtype in UNIT:
-            coarse = dtype == "float64" and backend.keras is not None and not walk.exact
-            allowed = bounds["float32"] if coarse else bounds[dtype]
-            if coarse:
-                why = "; Keras casts an option of the optimizer through float32"
-                allowed = {name: replace(limit, reason=limit.reason + why) for name, limit in allowed.items()}
+            why = _coarse(problem, walk, backend) if dtype == "float64" else ""
+            allowed = bounds["float32" if why else dtype]
+            if why:
+                allowed = {name: replace(limit, reason=f"{limit.reason}; {why}") for name, limit in allowed.items()}
             try:
                 found = backend.build(problem, dtype).train(LONG, walk)
             except Unrepresentable as refusal:
@@ -40,6 +39,12 @@ def walked(problem: Problem, walk: Walk, backends: Sequence[Backend], drawn: Dra
             if dtype == "float64":
                 drawn.training[backend.name] = tuple(float(loss) for loss in found["losses"])
             yield agreement("training", backend.name, reference, found, allowed, dtype=dtype, kind="lstm")
+
+
+def _coarse(problem: Problem, walk: Walk, backend: Backend) -> str:
+    """What of it a float64 walk takes in float32, in words."""
+    cast = "Keras casts an option of the optimizer through float32"
+    return backend.coarse(problem) or (cast if backend.keras is not None and not walk.exact else "")
 
 
 def long_limits(problem: Problem, walk: Walk, reference: Arrays) -> Mapping[str, Mapping[str, Limit]]:

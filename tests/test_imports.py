@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("weight_mapping", "harness", "reports")
-FRAMEWORKS = {"torch", "tensorflow", "keras", "tf_keras", "onnx", "onnxruntime"}
+FRAMEWORKS = {"torch", "tensorflow", "keras", "tf_keras", "jax", "onnx", "onnxruntime"}
 PAGE_WRITERS = ("harness.cli", "harness.pytest_plugin", "harness.port", "harness.folder.page")
 READERS = {"pyfive", "h5py", "safetensors", "ml_dtypes"}
 

@@ -20,10 +20,10 @@ Arrays = dict[str, NDArray[Any]]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """A layer's outputs by name ('y', 'h', 'c', …) and the gradients of their product with the problem's cotangents:
-    'gradient x', 'gradient h', 'gradient kernel' …; None of a backend that only infers."""
+    'gradient x', 'gradient h', 'gradient kernel' …; where there are none, why."""
 
     outputs: Arrays
-    gradients: Arrays | None
+    gradients: Arrays | str
 
 
 class Subject(Protocol):
@@ -54,12 +54,13 @@ class Subject(Protocol):
 
 
 class Backend(Protocol):
-    """One implementation. `keras` is the generation of Keras that it is, or None; `float32_constants` the activations
-    whose constants it holds in float32 even where it computes in float64."""
+    """One implementation. `keras` is the generation of Keras that it is, or None."""
 
     name: str
     keras: int | None
-    float32_constants: frozenset[str]
+
+    def coarse(self, problem: Problem) -> str:
+        """What of this problem it computes in float32 whatever the dtype, in words; '' where nothing."""
 
     def build(self, problem: Problem, dtype: str) -> Subject:
         """Raises Unrepresentable where this implementation has no way to state the layer, or not in this dtype."""
@@ -73,9 +74,15 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "torch module": ("harness.backends.torch", "torch"),
     "keras 3": ("harness.backends.keras", "keras"),
     "tf_keras": ("harness.backends.keras", "tf_keras"),
+    "keras 3 on torch": ("harness.backends.apart", "torch"),
+    "keras 3 on jax": ("harness.backends.apart", "jax"),
     "onnx": ("harness.backends.onnx", "onnxruntime"),
 }
 """The backends by name: the module that holds each, and the distribution that it needs."""
+IN_THIS_PROCESS = tuple(name for name, (module, _) in MODULES.items() if module != "harness.backends.apart")
+"""Those that a sweep asks where none is named: they answer in milliseconds."""
+SAMPLED = ("keras 3 on jax",)
+"""Those that take part in the core cases alone where they aren't named: JAX compiles for each shape anew, seconds."""
 
 
 def load(names: Sequence[str]) -> tuple[list[Backend], dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Keras on TensorFlow, run eagerly: Keras 3, and Keras 2 as tf_keras."""
+"""Keras 3 on TensorFlow, PyTorch or JAX, and Keras 2 as tf_keras. A process has one Keras 3: `apart` has the others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from harness.backends import Answer, Arrays, named_weights, output_names, state_names
@@ -23,23 +22,40 @@ from weight_mapping.oracle import Dropout
 from weight_mapping.spec import GATES, Bidirectional, Path, Recurrent
 from weight_mapping.weights import CellWeights
 
-_PACKAGES = {"keras 3": "keras", "tf_keras": "tf_keras"}
+_PACKAGES = {
+    "keras 3": ("keras", "tensorflow"),
+    "tf_keras": ("tf_keras", "tensorflow"),
+    "keras 3 on torch": ("keras", "torch"),
+    "keras 3 on jax": ("keras", "jax"),
+}
+"""By name the module, and what it runs on."""
+_CONSTANTS = {"gelu", "leaky_relu"}
+"""Activations whose constants (√2, 0.2 …) are off by 2e-8."""
 
 
 def backend(name: str) -> KerasBackend:
-    keras = importlib.import_module(_PACKAGES[name])
-    return KerasBackend(name, keras, keras_side.generation(keras))
+    package, engine = _PACKAGES[name]
+    keras = importlib.import_module(package)
+    if keras.backend.backend() != engine:
+        raise ImportError(f"this process has Keras on {keras.backend.backend()}")
+    ours = importlib.import_module(f"harness.backends.engine_{engine}")
+    return KerasBackend(name, keras, ours, keras_side.generation(keras))
 
 
 @dataclass(frozen=True, slots=True)
 class KerasBackend:
     name: str
     module: Any
+    engine: Any
     keras: int | None
-    float32_constants: frozenset[str] = frozenset({"gelu", "leaky_relu"})  # their √2, 0.2 … are off by 2e-8
+
+    def coarse(self, problem: Problem) -> str:
+        names = {a.name for _, cell in problem.cells() for a in (cell.activation, cell.recurrent_activation)}
+        found = ", ".join(sorted(names & _CONSTANTS))
+        return f"{self.name} holds the constants of {found} in float32, whatever it computes in" if found else ""
 
     def build(self, problem: Problem, dtype: str) -> KerasSubject:
-        _refuse_what_keras_changes(problem, self.keras)
+        _refuse_what_keras_changes(problem, self)
         major = problem.runner.time_major
         layer = keras_side.build_layer(
             problem.layer, problem.weights, keras=self.module, dtype=dtype, arguments=problem.arguments,
@@ -54,22 +70,34 @@ class KerasBackend:
         return keras_side.weights_of(layer)
 
 
-def _refuse_what_keras_changes(problem: Problem, keras: int | None) -> None:
+def _refuse_what_keras_changes(problem: Problem, backend: KerasBackend) -> None:
     """Keras 3.15 does not hand a SimpleRNN's activity_regularizer on (simple_rnn.py). Bidirectional sets the mask rule
-    of its layers by return_sequences, and halves the list of initial states."""
-    layer = problem.layer
+    of its layers by return_sequences, and halves the list of initial states. On JAX the output at masked steps is the
+    state before them, also before the first step that counts (backend/jax/rnn.py), where the others put out zeros."""
+    layer, keras = problem.layer, backend.keras
     kinds = {cell.kind for _, cell in problem.cells()}
     if keras == 3 and "rnn" in kinds and "activity_regularizer" in problem.arguments:
         raise Unrepresentable("Keras 3's SimpleRNN takes an activity_regularizer and leaves it out")
+    sides = _sides(layer)
+    if backend.name == "keras 3 on jax" and any(_masked_first(problem, side) for side in sides):
+        raise Unrepresentable("Keras 3 on JAX puts out the initial state where the first steps are masked, not zeros")
     if not isinstance(layer, Bidirectional):
         return
-    sides = _sides(layer)
     if keras == 3 and layer.forward.return_state and layer.forward.stateful:
         raise Unrepresentable("Keras 3's Bidirectional fails where it returns the states of a stateful layer")
     if problem.mask is not None and any(side.zero_output_for_mask != side.return_sequences for side in sides):
         raise Unrepresentable("Keras' Bidirectional sets zero_output_for_mask to return_sequences")
     if problem.initial_state and len({_state_items(side) for side in sides}) > 1:
         raise Unrepresentable("Keras' Bidirectional gives each direction half of the initial states")
+
+
+def _masked_first(problem: Problem, side: Recurrent) -> bool:
+    """Whether a masked step comes first in a run that shows it and starts from a state."""
+    mask, starts = problem.mask, problem.initial_state or side.stateful
+    unrolled = problem.arguments.get("unroll", False)
+    if mask is None or not starts or side.zero_output_for_mask or unrolled:
+        return False
+    return not mask[:, -1 if side.go_backwards else 0].all()
 
 
 def _sides(layer: Layer) -> tuple[Recurrent, ...]:
@@ -88,7 +116,7 @@ class KerasSubject:
     dtype: str
     backend: KerasBackend
     graph: Any = None
-    """The layer's call as a TensorFlow graph, traced when it is first asked for."""
+    """The layer's call compiled, when it is first asked for."""
 
     @property
     def dropout_over_time(self) -> bool:
@@ -100,26 +128,17 @@ class KerasSubject:
         """Through a graph: tracing pays off after a few problems of one layer. tf_keras' fast path is the exception:
         it traces three times as long as it takes to run."""
         problem, names = self.problem, output_names(self.problem.layer)
+        engine = self.backend.engine
         if self.graph is None and not self.dropout_over_time:
-            self.graph = self._traced()
+            self.graph = engine.compiled(self.layer, self._evaluated, problem, self.dtype)
         call = self.graph or self._evaluated
-        masks = [] if problem.mask is None else [tf.constant(problem.mask)]
+        masks = [] if problem.mask is None else [engine.tensor(problem.mask, "bool")]
 
         def run(x: NDArray[Any], states: Sequence[NDArray[Any]] = ()) -> list[NDArray[Any]]:
-            return [y.numpy() for y in call(self._tensor(x), [self._tensor(s) for s in states], masks)]
+            return [engine.array(y) for y in call(self._tensor(x), [self._tensor(s) for s in states], masks)]
 
         shown = dict(zip(names, run(problem.x, problem.initial_state), strict=True))
         return shown | self._later_batches(names, run) if problem.runner.stateful else shown
-
-    def _traced(self) -> Any:
-        """The layer's call for any batch and any number of steps, outside of training."""
-        problem, kind = self.problem, getattr(tf, self.dtype)
-        batch = problem.x.shape[1 if problem.runner.time_major else 0] if problem.runner.stateful else None
-        sizes = (None, batch) if problem.runner.time_major else (batch, None)
-        x = tf.TensorSpec((*sizes, problem.x.shape[-1]), kind)
-        states = [tf.TensorSpec((batch, s.shape[-1]), kind) for s in problem.initial_state]
-        masks = [] if problem.mask is None else [tf.TensorSpec(sizes, tf.bool)]
-        return tf.function(self._evaluated, input_signature=(x, states, masks), autograph=False)
 
     def _evaluated(self, x: Any, states: list[Any], masks: list[Any]) -> list[Any]:
         return self._layer(x, states, masks[0] if masks else None, training=False)
@@ -137,32 +156,36 @@ class KerasSubject:
             return
         names = ("forward_layer", "backward_layer") if isinstance(self.problem.layer, Bidirectional) else ()
         sides = [getattr(self.layer, name) for name in names] or [self.layer]
-        for state in chain(*(tf.nest.flatten(side.states) for side in sides)):
-            state.assign(tf.zeros_like(_handle(state)))
+        for state in chain(*(self.backend.engine.flat(side.states) for side in sides)):
+            state.assign(np.zeros(state.shape))
 
     def answer(self) -> Answer:
-        problem, names = self.problem, output_names(self.problem.layer)
-        x = self._tensor(problem.x)
-        states = [self._tensor(s) for s in problem.initial_state]
-        weights = {path: keras_side.variables(cell) for path, cell in keras_side.cells_of(self.layer)}
-        with tf.GradientTape() as tape:
-            tape.watch([x, *states])
+        problem, names, engine = self.problem, output_names(self.problem.layer), self.backend.engine
+        cotangents = [self._tensor(d) for d in problem.cotangents]
+
+        def product(x: Any, states: list[Any]) -> tuple[Any, list[Any]]:
             outputs = self._call(x, states, training=bool(problem.dropout))
-            loss = tf.add_n([
-                tf.reduce_sum(y * self._tensor(d)) for y, d in zip(outputs, problem.cotangents, strict=True)
-            ])  # fmt: skip
-        handles = {path: {n: _handle(v) for n, v in cell.items()} for path, cell in weights.items()}
-        slopes = tape.gradient(loss, (x, states, handles), unconnected_gradients="zero")
-        found: Arrays = {"gradient x": slopes[0].numpy()}
-        state_slopes = zip(state_names(problem.layer), slopes[1], strict=False)
-        found |= {f"gradient {name}": slope.numpy() for name, slope in state_slopes}
-        cells = dict(keras_side.cells_of(self.layer))
-        canonical = {path: keras_side.canonical(cells[path], slope) for path, slope in slopes[2].items()}
+            return engine.total([y * d for y, d in zip(outputs, cotangents, strict=True)]), outputs
+
+        try:
+            find = engine.differentiated(self.layer, product, often=False)
+        except Unrepresentable as refusal:
+            return Answer(outputs=self.outputs(), gradients=str(refusal))
+        given = [self._tensor(s) for s in problem.initial_state]
+        _, outputs, (of_x, of_states, of_variables) = find(self._tensor(problem.x), given)
+        found: Arrays = {"gradient x": engine.array(of_x)}
+        state_slopes = zip(state_names(problem.layer), of_states, strict=False)
+        found |= {f"gradient {name}": engine.array(slope) for name, slope in state_slopes}
+        slopes = {id(v): engine.array(a) for v, a in zip(self.layer.trainable_variables, of_variables, strict=True)}
+        canonical = {
+            path: keras_side.canonical(cell, {n: slopes[id(v)] for n, v in keras_side.variables(cell).items()})
+            for path, cell in keras_side.cells_of(self.layer)
+        }
         found |= named_weights(canonical, "gradient ")
-        shown = dict(zip(names, (y.numpy() for y in outputs), strict=True))
+        shown = dict(zip(names, map(engine.array, outputs), strict=True))
         if problem.runner.stateful:
             shown |= self._later_batches(
-                names, lambda x: [y.numpy() for y in self._call(self._tensor(x), [], training=False)]
+                names, lambda x: [engine.array(y) for y in self._call(self._tensor(x), [], training=False)]
             )
         return Answer(outputs=shown, gradients=found)
 
@@ -184,44 +207,45 @@ class KerasSubject:
         shown = dict(zip(recurrent, gates, strict=True))
         shown[next(letter for letter in GATES[kind] if letter in "cn")] = candidates[0]
         flat = new if isinstance(new, list | tuple) else [new]
-        named = dict(zip(("h", "c"), (s.numpy() for s in flat), strict=False))
-        return {**named, **{f"gate {letter}": shown[letter].numpy() for letter in GATES[kind]}}
+        array = self.backend.engine.array
+        named = dict(zip(("h", "c"), map(array, flat), strict=False))
+        return {**named, **{f"gate {letter}": array(shown[letter]) for letter in GATES[kind]}}
 
     def train(self, steps: int, walk: Walk = DESCENT) -> Arrays:
         problem = self.problem
         described = walk.keras()
         optimizer = getattr(self.backend.module.optimizers, described["class_name"])(**described["config"])
-        given = self._tensor(problem.x), self._tensor(_known(problem.target))
+        x, target = self._tensor(problem.x), self._tensor(_known(problem.target))
         states = [self._tensor(s) for s in problem.initial_state]
-        variables = self.layer.trainable_variables
+        engine, variables = self.backend.engine, self.layer.trainable_variables
         if problem.runner.stateful:
             self._reset()
 
-        def slopes(x: Any, target: Any) -> tuple[Any, Any]:
-            with tf.GradientTape() as tape:
-                y = self._call(x, states, training=bool(problem.dropout))[0]
-                loss = tf.reduce_mean((y - target) ** 2)
-                for extra in self.layer.losses:
-                    loss += tf.cast(extra, loss.dtype)
-            return loss, tape.gradient(loss, [_handle(v) for v in variables], unconnected_gradients="zero")
+        def objective(x: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+            outputs = self._call(x, states, training=bool(problem.dropout))
+            loss = engine.mean((outputs[0] - target) ** 2)
+            for extra in self.layer.losses:
+                loss += engine.cast(extra, self.dtype)
+            return loss, outputs
 
-        find = tf.function(slopes, autograph=False) if steps > STEPS else slopes
+        find = engine.differentiated(self.layer, objective, often=steps > STEPS)
         losses = []
         for _ in range(steps):
-            loss, gradients = find(*given)
-            with _default_dtype(self.backend.module, self.dtype):
+            loss, _, (*_, gradients) = find(x, states)
+            with _default_dtype(self.backend.module, self.dtype), engine.applying():
                 optimizer.apply_gradients(zip(gradients, variables, strict=True))
-            losses.append(float(loss))
+            losses.append(float(engine.array(loss)))
         return {"losses": np.array(losses), **named_weights(keras_side.weights_of(self.layer))}
 
     def sample(self) -> NDArray[Any]:
         states = [self._tensor(s) for s in self.problem.initial_state]
-        drawn: NDArray[Any] = self._call(self._tensor(self.problem.x), states, training=True, preset=False)[0].numpy()
+        outputs = self._call(self._tensor(self.problem.x), states, training=True, preset=False)
+        drawn: NDArray[Any] = self.backend.engine.array(outputs[0])
         return drawn
 
     def _call(self, x: Any, states: list[Any], *, training: bool, preset: bool = True) -> list[Any]:
         problem = self.problem
-        mask = None if problem.mask is None else tf.constant(problem.mask)
+        mask = None if problem.mask is None else self.backend.engine.tensor(problem.mask, "bool")
         with ExitStack() as stack:
             for path, dropout in problem.dropout.items() if training and preset else ():
                 stack.enter_context(self._preset(path, dropout))
@@ -229,7 +253,7 @@ class KerasSubject:
 
     def _layer(self, x: Any, states: list[Any], mask: Any, *, training: bool) -> list[Any]:
         outputs = self.layer(x, mask=mask, initial_state=self._by_cell(states), training=training)
-        flat: list[Any] = tf.nest.flatten(outputs)
+        flat: list[Any] = self.backend.engine.flat(outputs)
         return flat
 
     def _by_cell(self, states: list[Any]) -> list[Any] | None:
@@ -274,7 +298,7 @@ class KerasSubject:
         return [self._tensor(m) for m in (mask if mask.ndim == 3 else mask[None])]
 
     def _tensor(self, array: NDArray[Any]) -> Any:
-        return tf.constant(array, dtype=self.dtype)
+        return self.backend.engine.tensor(array, self.dtype)
 
 
 def _answering(answer: Any) -> Callable[..., Any]:
@@ -290,11 +314,6 @@ def _default_dtype(keras: Any, dtype: str) -> Iterator[None]:
         yield
     finally:
         keras.backend.set_floatx(before)
-
-
-def _handle(variable: Any) -> Any:
-    """The TensorFlow variable within Keras 3's."""
-    return variable if isinstance(variable, tf.Variable) else variable.value
 
 
 def _known(array: NDArray[Any] | None) -> NDArray[Any]:

@@ -27,7 +27,9 @@ def backend(name: str) -> OnnxBackend:
 class OnnxBackend:
     name: str
     keras: int | None = None
-    float32_constants: frozenset[str] = frozenset()
+
+    def coarse(self, problem: Problem) -> str:  # noqa: ARG002
+        return ""
 
     def build(self, problem: Problem, dtype: str) -> OnnxSubject:
         if problem.dropout:
@@ -68,7 +70,7 @@ class OnnxSubject:
         return self.backend.build(problem, self.dtype)
 
     def answer(self) -> Answer:
-        return Answer(outputs=self.outputs(), gradients=None)
+        return Answer(outputs=self.outputs(), gradients=f"{self.backend.name} is for inference, not training")
 
     def step(self, path: Path, x: NDArray[Any], states: Sequence[NDArray[Any]]) -> Arrays:
         """An operator shows no gates: the states after one step, which a mask lets through where the layer has one."""

@@ -36,7 +36,9 @@ class TorchBackend:
     name: str
     native: bool
     keras: int | None = None
-    float32_constants: frozenset[str] = frozenset()
+
+    def coarse(self, problem: Problem) -> str:  # noqa: ARG002
+        return ""
 
     def build(self, problem: Problem, dtype: str) -> TorchSubject:
         if self.native:

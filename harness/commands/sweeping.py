@@ -24,6 +24,7 @@ LOG = "sweep.jsonl"
 def run(count: int, seed: int, names: Sequence[str], output: Path, jobs: int | None) -> Results:
     """So many random cases, the finished ones of an earlier run of the same code among them."""
     from harness import environment, sweep
+    from harness.backends import MODULES
     from harness.commands.verify import quiet
 
     try:
@@ -40,6 +41,7 @@ def run(count: int, seed: int, names: Sequence[str], output: Path, jobs: int | N
     measured = progress.pace.done - progress.pace.known
     data["measured now"], data["per second and core"] = measured, measured / seconds / cores
     left_out = {"gradients, training, wrong ports, speed": "a sweep compares outputs alone"}
+    left_out |= {name: "not among this sweep's backends: --backend takes it" for name in MODULES if name not in names}
     if len(found) < count:
         left_out["the other cases"] = INTERRUPTED
     elif failing:

@@ -77,11 +77,11 @@ def command(
     if (count or swept) and patterns:
         raise click.UsageError("--case chooses from the table, which --sweep and --sweep-case take no part of")
     if swept:
-        return sweeping.repeat(swept, names or tuple(backends.MODULES))
+        return sweeping.repeat(swept, names or backends.IN_THIS_PROCESS)
     if count:
-        results = sweeping.run(count, seed, names or tuple(backends.MODULES), output, jobs)
+        results = sweeping.run(count, seed, names or backends.IN_THIS_PROCESS, output, jobs)
     else:
-        results = _run(chosen, names or tuple(backends.MODULES), seed, mutants=not no_mutants, timings=not no_bench)
+        results = _run(chosen, names, seed, mutants=not no_mutants, timings=not no_bench)
     summaries.write(results, junit, markdown)
     code = finish(results, output, as_json=as_json)
     if results.interrupted:
@@ -120,10 +120,11 @@ def _recheck(folder: Path, as_json: bool) -> int:
     return 0
 
 
-def _run(chosen: Sequence[Any], names: Sequence[str], seed: int, *, mutants: bool, timings: bool) -> Results:
+def _run(chosen: Sequence[Any], asked: Sequence[str], seed: int, *, mutants: bool, timings: bool) -> Results:
     from harness import backends
     from harness.mutants import MUTANTS
 
+    names = asked or tuple(backends.MODULES)
     with quiet():
         loaded, missing = backends.load(names)
         from harness import verify
@@ -132,7 +133,7 @@ def _run(chosen: Sequence[Any], names: Sequence[str], seed: int, *, mutants: boo
     with progress_of(steps) as progress:
         return verify.run(
             chosen, loaded, missing, seed=seed, mutants=mutants, timings=timings, progress=progress,
-            command=f"lstm-parity {' '.join(sys.argv[1:])}",
+            command=f"lstm-parity {' '.join(sys.argv[1:])}", sampled=() if asked else backends.SAMPLED,
         )  # fmt: skip
 
 

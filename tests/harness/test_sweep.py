@@ -15,8 +15,9 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 
 from harness import sweep_log, sweeping
-from harness.backends import MODULES, Backend, load
+from harness.backends import IN_THIS_PROCESS, Backend, load
 from harness.backends.oracle import OracleSubject
+from harness.bounds import greatest
 from harness.check import expect_outputs
 from harness.commands import verify
 from harness.problems import MASKS, Problem, cells
@@ -24,7 +25,7 @@ from harness.results import CHAOTIC, FAILS, HOLDS, NOT_MEASURED, Results
 from harness.samples import MAGNITUDES, Sample, problem, sample
 from harness.strategies import ACTIVATIONS, GROUP, groups
 from harness.sweep import CRASHED, Outcome, measure, repeat, summary
-from weight_mapping.activations import ROWS
+from weight_mapping.activations import ROWS, activation
 from weight_mapping.errors import DamagedFile
 from weight_mapping.spec import Bidirectional, Cell, Recurrent
 from weight_mapping.weights import CellWeights
@@ -35,7 +36,7 @@ ONE = Sample(layer=LSTM, dtype="float64", batch=3, time=12, seed=5)
 
 @pytest.fixture(scope="module")
 def backends() -> Sequence[Backend]:
-    found, missing = load(tuple(MODULES))
+    found, missing = load(IN_THIS_PROCESS)
     if not found:
         pytest.skip(f"no framework is installed: {missing}")
     return found
@@ -96,7 +97,10 @@ def test_a_name_with_other_words_is_one_error(wrong: dict[str, Any]) -> None:
 class Wrong:
     """A backend that drops the biases of LSTMs in float64."""
 
-    name, keras, float32_constants = "wrong", None, frozenset[str]()
+    name, keras = "wrong", None
+
+    def coarse(self, problem: Problem) -> str:  # noqa: ARG002
+        return ""
 
     def build(self, problem: Problem, dtype: str) -> Any:  # noqa: ARG002
         hurt = {
@@ -124,6 +128,17 @@ def test_a_wrong_backend_fails_and_its_failure_is_made_small() -> None:
     assert [c.kind for _, c in cells(after.layer)] == ["lstm"] and after.time * after.batch <= 4
 
 
+def test_a_backend_that_cannot_build_fails_and_the_others_go_on() -> None:
+    class Unbuilt(Wrong):
+        def build(self, problem: Problem, dtype: str) -> Any:  # noqa: ARG002
+            raise RuntimeError("no memory today")
+
+    mixed: Any = [Unbuilt(), *load(["torch module"])[0]]
+    outcomes = list(measure([ONE, replace(ONE, seed=6)], mixed))
+    assert [o.failures for o in outcomes] == [("wrong: RuntimeError: no memory today",)] * 2
+    assert len(mixed) == 1 or all("torch module" in o.shares for o in outcomes)
+
+
 def test_a_number_that_is_no_number_fails() -> None:
     class Spoilt(Wrong):
         def build(self, problem: Problem, dtype: str) -> Any:  # noqa: ARG002
@@ -143,6 +158,18 @@ def test_what_leaves_the_range_is_not_measured_and_no_pass() -> None:
     assert outcome.verdict == NOT_MEASURED
     asked = {"asked": 1, **summary([outcome])}
     assert Results(kind="verify", command="", environment={}, sweep=asked).verdict == FAILS
+
+
+def test_a_nan_after_other_numbers_leaves_the_range_too() -> None:
+    """In the second cell of a stack: the first one's numbers are ordinary, and come before."""
+    over = replace(LSTM.cells[0], kind="gru", units=2, input_size=3, recurrent_activation=activation("exponential"),
+                   activation=activation("linear"))  # fmt: skip
+    wild = replace(ONE, layer=replace(LSTM, cells=(LSTM.cells[0], over)), kernel="extreme", time=40)
+    with np.errstate(all="ignore"):
+        (trace,) = OracleSubject(problem(wild)).traces()
+        assert np.isnan(trace.outputs[0]).any() and greatest(trace) == np.inf
+    (outcome,) = measure([wild], [])
+    assert outcome.verdict == NOT_MEASURED
 
 
 @pytest.mark.parametrize(

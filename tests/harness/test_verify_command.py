@@ -81,7 +81,7 @@ def test_a_backend_that_raises_fails_and_the_others_go_on() -> None:
     (right,), _ = backends.load(["torch module"])
 
     class Broken:
-        name, keras, float32_constants = "broken", None, frozenset[str]()
+        name, keras = "broken", None
 
         def build(self, problem: Any, dtype: str) -> Any:
             raise RuntimeError(f"no {dtype} today of {type(problem).__name__}")
