@@ -25,13 +25,14 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """One backend's comparisons: how many, how many failed, the least margin, and the middle float32 error in u."""
+    """One backend's comparisons: how many, how many failed, the least margin; and how far its outputs are from the
+    oracle's, by dtype in u of it (2^-53, 2^-24): the middle of all cases, and the greatest that is not chaotic."""
 
     backend: str
     comparisons: int
     failed: int
     margin: float | None
-    typical: float | None
+    distances: Mapping[str, tuple[float | None, float | None]]
 
 
 def verdict(results: Results) -> Verdict:
@@ -63,14 +64,25 @@ def tallies(results: Results) -> list[Tally]:
             comparisons=len(agreements),
             failed=sum(a.verdict == FAILS for a in agreements),
             margin=min(agreements, key=need).margin,
-            typical=_middle([a.error for a in agreements if a.unit == "u" and a.error is not None]),
+            distances={dtype: _distance(agreements, dtype, unit) for dtype, unit in _UNITS.items()},
         )
         for backend, agreements in found.items()
     ]
 
 
-def _middle(errors: list[float]) -> float | None:
-    return statistics.median(errors) if errors and not any(map(math.isnan, errors)) else None
+_UNITS = {"float64": {"u": 1.0, "relative": 2.0**53}, "float32": {"u": 1.0, "relative": 2.0**24}}
+"""By dtype, what turns an error of a comparison's unit into u."""
+
+
+def _distance(agreements: list[Agreement], dtype: str, units: Mapping[str, float]) -> tuple[float | None, float | None]:
+    errors = [
+        a.error * units.get(a.unit, math.nan)
+        for a in agreements
+        if a.check == f"outputs {dtype}" and a.verdict != CHAOTIC and a.error is not None
+    ]
+    if not errors or any(map(math.isnan, errors)):
+        return None, None
+    return statistics.median(errors), max(errors)
 
 
 def left_out(results: Results) -> list[tuple[str, str]]:

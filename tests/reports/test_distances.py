@@ -1,0 +1,56 @@
+"""How far each backend's outputs are from the oracle: the middle and the greatest, by dtype, in its own u."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from harness.results import CHAOTIC, HOLDS, Agreement, Case, Results
+from reports.render import page
+from reports.verdict import tallies
+
+
+def case(*rows: tuple[str, str, float, str]) -> Case:
+    found = tuple(
+        Agreement(
+            check=check,
+            backend="a",
+            reference="oracle",
+            error=error,
+            bound=100.0,
+            unit=unit,
+            reason="",
+            verdict=verdict,
+        )
+        for check, unit, error, verdict in rows
+    )
+    return Case(id=repr(rows), title="", group="g", spec={}, fingerprint="", repeat="", agreements=found, seconds=0.0)
+
+
+def results(*cases: Case) -> Results:
+    return Results(kind="verify", command="", environment={}, cases=cases, planned=tuple(c.id for c in cases))
+
+
+def test_only_outputs_count_each_dtype_in_its_own_unit_and_chaos_is_no_distance() -> None:
+    found = results(
+        case(("outputs float64", "relative", 3 * 2.0**-53, HOLDS), ("outputs float32", "u", 2.0, HOLDS)),
+        case(("outputs float64", "relative", 2.0**-52, HOLDS), ("outputs float32", "u", 7.0, HOLDS)),
+        case(("outputs float32", "u", 3.0, HOLDS), ("gradient x float32", "u", 50.0, HOLDS)),
+        case(("outputs float32", "u", 9e9, CHAOTIC)),
+    )
+    (tally,) = tallies(found)
+    assert tally.distances == {"float64": (2.5, 3.0), "float32": (3.0, 7.0)}
+    shown = page(found)
+    assert "2.5, 3.0 u" in shown and "3.0, 7.0 u" in shown and "Outputs from the oracle, float64" in shown
+
+
+@pytest.mark.parametrize("rows", [(), (("gradient x float32", "u", 1.0, HOLDS),)])
+def test_where_no_output_was_compared_there_is_no_distance(rows: tuple[tuple[str, str, float, str], ...]) -> None:
+    for tally in tallies(results(case(*rows))):
+        assert set(tally.distances.values()) == {(None, None)}
+
+
+def test_what_is_no_number_is_no_distance() -> None:
+    (tally,) = tallies(results(case(("outputs float32", "u", math.nan, HOLDS), ("outputs float32", "u", 1.0, HOLDS))))
+    assert tally.distances["float32"] == (None, None)
