@@ -63,9 +63,7 @@ def read_arrays(source: Source, max_bytes: int, keep_optimizer: bool) -> Arrays:
     skipped = _SKIPPED if keep_optimizer else _SKIPPED + _OPTIMIZER
     tree = read_tree(source, array_budget(source.length, max_bytes), lambda name: _root(name) not in skipped)
     reader = _reader(source, tree.datasets)
-    optimizer = {
-        path: _stored(path, path, data) for path, data in tree.datasets.items() if _root(path) in _OPTIMIZER
-    }
+    optimizer = {path: _stored(path, path, data) for path, data in tree.datasets.items() if _root(path) in _OPTIMIZER}
     attributes = tree.groups[""]
     top = next((top for top in ("model_weights", "") if _has_list(tree.groups.get(top, {}), "layer_names")), None)
     if top is not None:
