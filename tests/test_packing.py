@@ -209,11 +209,57 @@ def test_biases_are_added_only_where_the_function_stays() -> None:
     after = _weights(STARTS["gru after"], 3, 4, np.float64)
     with pytest.raises(Unrepresentable, match="can't be stated with single bias"):
         with_bias(after, "single")
-    with pytest.raises(Unrepresentable, match="keras1 can't state this gru: split bias, reset_after=True"):
+    with pytest.raises(Unrepresentable, match="a gru with split bias can't be stated with none bias"):
+        with_bias(after, "none")
+    assert with_bias(after, "split") is after
+    with pytest.raises(Unrepresentable, match="keras1 can't state this gru: split bias, reset_after=True") as refused:
         pack("keras1", after)
+    assert refused.value.way_out is not None and "weight_mapping.torch.build" in refused.value.way_out
     before = _weights(STARTS["gru before"], 3, 4, np.float64)
     with pytest.raises(Unrepresentable, match="torch can't state this gru: single bias, reset_after=False"):
         pack("torch", before)
+
+
+# From what form of bias, to what format: the arrays of bias, as the sum of parts that they hold.
+STATED = [
+    ("single", "keras", {"bias": (0,)}), ("single", "torch", {"bias_ih": (0,), "bias_hh": ()}),
+    ("single", "torch_single_bias", {"bias": (0,)}), ("split", "torch", {"bias_ih": (0,), "bias_hh": (1,)}),
+    ("split", "keras", {"bias": (0, 1)}), ("split", "torch_single_bias", {"bias": (0, 1)}),
+    ("none", "keras", {}), ("none", "torch", {}), ("none", "torch_single_bias", {"bias": ()}),
+    ("none", "cudnn", {"bias": ((), ())}), ("single", "cudnn", {"bias": ((0,), ())}),
+    ("split", "cudnn", {"bias": ((0,), (1,))}), ("split", "keras1_gpu", {"b": (0, 1)}),
+    ("none", "keras1_gpu", {"b": ()}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("form", "format_", "stated"), STATED)
+def test_a_bias_is_stated_as_the_format_has_it(form: str, format_: str, stated: dict[str, Any]) -> None:
+    row = layout("torch", "lstm", bias="split" if form == "split" else "none")
+    weights = _weights(row, 3, 4, np.float32)
+    if form == "single":
+        weights = replace(weights, bias=np.random.default_rng(1).normal(size=(1, 4, 3)).astype(np.float32))
+
+    def total(parts: tuple[int, ...]) -> Any:
+        assert weights.bias is not None or not parts
+        return sum((weights.bias[p] for p in parts), np.zeros((4, 3), np.float32)).ravel()  # type: ignore[index]
+
+    packed = pack(format_, weights)
+    assert {name for name in packed if name.startswith("b")} == stated.keys()
+    assert all(array.dtype == np.float32 for array in packed.values())
+    for name, parts in stated.items():
+        halves = parts if parts and isinstance(parts[0], tuple) else (parts,)
+        assert np.array_equal(packed[name], np.concatenate([total(half) for half in halves]))
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_a_convolutional_cell_is_packed_by_its_rank(rank: int) -> None:
+    row = layout("keras", f"conv_lstm{rank}", bias="single")
+    weights = _weights(row, 3, 4, np.float32)
+    packed = pack("keras", weights)
+    assert packed["kernel"].shape == (*_window(row), 4, 12)
+    assert _same(unpack("keras", f"conv_lstm{rank}", packed), weights)
+    with pytest.raises(PortingError, match=rf"no layout 'torch' for 'conv_lstm{rank}'.*cudnn, keras, keras1"):
+        pack("torch", weights)
 
 
 def test_an_unknown_layout_and_an_open_question_are_refused() -> None:
