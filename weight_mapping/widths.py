@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from weight_mapping.plain import KINDS
 from weight_mapping.spec import Bidirectional, Cell, Layer, ModelSpec, Path, Plain, Recurrent, TimeDistributed
-from weight_mapping.weights import CellWeights, LeafWeights
+from weight_mapping.weights import LeafWeights
 
 Shape = tuple[int | None, ...]
 _KEEP_SHAPE = {kind for kind, row in KINDS.items() if row.mask in ("pass", "make")} - {
@@ -63,5 +63,5 @@ def _shape(layer: Layer, path: Path, weights: Mapping[Path, LeafWeights]) -> Sha
 
 
 def _width(weights: LeafWeights, axis: int) -> int:
-    kernel = weights.kernel if isinstance(weights, CellWeights) else weights["kernel"]
-    return int(kernel.shape[axis])
+    assert isinstance(weights, Mapping)
+    return int(weights["kernel"].shape[axis])
