@@ -21,6 +21,7 @@ from weight_mapping.packing import (
     pack,
     pack_row,
     rows_of,
+    solve,
     unpack,
     unpack_row,
     with_bias,
@@ -220,6 +221,51 @@ def test_biases_are_added_only_where_the_function_stays() -> None:
         pack("torch", before)
 
 
+def test_a_contradiction_says_what_was_found_and_what_was_expected() -> None:
+    row = layout("keras", "lstm", bias="single")
+    good = {"kernel": (4, 12), "recurrent_kernel": (3, 12), "bias": (12,)}
+    assert solve(row, good) == {"g": 4, "p": 1, "h": 3, "k": 3, "i": 4}
+    assert solve(row, good, {"h": 3, "i": 4}) == {"g": 4, "p": 1, "h": 3, "k": 3, "i": 4}
+    for shapes, known, what, where, found, expected in (
+        ({"bias": (8,)}, {}, "wrong shape", "bias", (8,), "(12,), (g h)"),
+        ({"kernel": (4, 13)}, {}, "wrong shape", "kernel", (4, 13), "(4, 12), i (g h)"),
+        ({}, {"h": 3, "i": 5}, "wrong shape", "kernel", (4, 12), "(5, 12), i (g h)"),
+        ({}, {"h": 2}, "wrong shape", "kernel", (4, 12), "(4, 8), i (g h)"),
+        ({"kernel": (4, 12, 1)}, {}, "wrong number of axes", "kernel", (4, 12, 1), "i (g h)"),
+        (
+            {"more": (1,)}, {}, "the layout keras of lstm has other arrays", None,
+            ["bias", "kernel", "more", "recurrent_kernel"], ["kernel", "recurrent_kernel", "bias"],
+        ),
+    ):  # fmt: skip
+        with pytest.raises(WeightsMismatch) as refused:
+            solve(row, good | shapes, known)
+        error = refused.value
+        assert (error.what, error.where, error.found, error.expected) == (what, where, found, expected)
+
+
+def test_of_several_rows_the_first_ones_contradiction_is_told() -> None:
+    with pytest.raises(WeightsMismatch) as refused:
+        unpack("keras", "lstm", [np.zeros((4, 12)), np.zeros((3, 12)), np.zeros(8)])
+    assert (refused.value.where, refused.value.found) == ("bias", (8,))
+    with pytest.raises(WeightsMismatch) as refused:
+        unpack("keras", "lstm", [np.zeros((4, 12))])
+    assert (refused.value.found, refused.value.expected) == (["0"], ["kernel", "recurrent_kernel", "bias"])
+    with pytest.raises(WeightsMismatch, match=r"^no torch layout of gru with reset_after=False$"):
+        unpack("torch", "gru", {}, reset_after=False)
+
+
+def test_a_layout_is_found_by_what_is_known_of_the_cell() -> None:
+    assert layout("keras", "gru", bias="single").reset_after is False
+    assert layout("keras", "gru", bias="split").reset_after is True
+    assert layout("keras", "gru", bias="none", reset_after=False).reset_after is False
+    assert layout("keras", "lstm", bias="single", reset_after=True).kind == "lstm"
+    with pytest.raises(Unrepresentable, match=r"^the layout cudnn has no gru with single bias and reset_after=True$"):
+        layout("cudnn", "gru", bias="single", reset_after=True)
+    with pytest.raises(Unrepresentable, match=r"^the layout cudnn has no lstm with single bias$"):
+        layout("cudnn", "lstm", bias="single")
+    assert "keras" in formats() and formats() == sorted(set(formats()))
+
+
 # From what form of bias, to what format: the arrays of bias, as the sum of parts that they hold.
 STATED = [
     ("single", "keras", {"bias": (0,)}), ("single", "torch", {"bias_ih": (0,), "bias_hh": ()}),
@@ -269,6 +315,6 @@ def test_an_unknown_layout_and_an_open_question_are_refused() -> None:
         layout("cudnn", "lstm", bias="none")
     without_bias = replace(_weights(STARTS["gru after"], 3, 4, np.float32), bias=None)
     bare = pack_row(layout("keras", "gru", bias="none", reset_after=True), without_bias)
-    with pytest.raises(PortingError, match="does not tell its reset_after"):
+    with pytest.raises(PortingError, match=r"does not tell its reset_after\. Pass reset_after=True or False"):
         unpack("keras", "gru", bare)
     assert unpack("keras", "gru", bare, reset_after=False).reset_after is False
