@@ -108,6 +108,8 @@ FACTS: dict[tuple[str, str], list[tuple[str, bool | None, Formulas]]] = {
 IN_ORDER = {
     "keras1 lstm": "W_i U_i b_i W_c U_c b_c W_f U_f b_f W_o U_o b_o",
     "keras1 gru": "W_z U_z b_z W_r U_r b_r W_h U_h b_h",
+    "keras1 conv_lstm2": "W_i U_i b_i W_c U_c b_c W_f U_f b_f W_o U_o b_o",
+    "keras1_th conv_lstm2": "W_i U_i b_i W_c U_c b_c W_f U_f b_f W_o U_o b_o",
     "keras1_gpu lstm": "W U b",
     "keras lstm": "kernel recurrent_kernel bias",
     "torch lstm": "weight_ih weight_hh bias_ih bias_hh",
@@ -169,7 +171,8 @@ def _zeros(row: layouts.Layout) -> dict[str, Any]:
 
 def _changed(row: layouts.Layout) -> Iterator[layouts.Layout]:
     """Every row that differs in one word: two neighbouring gates or axes exchanged, an array named otherwise."""
-    for n in range(len(row.gates) - 1):
+    by_gate = "{g}" in row.arrays[0].name and not row.letters  # their order is that of the names
+    for n in range(0 if by_gate else len(row.gates) - 1):
         yield replace(row, gates=row.gates[:n] + row.gates[n + 1] + row.gates[n] + row.gates[n + 2 :])
     sizes = {"g": len(row.gates), "p": len(row.parts)}
     for n, array in enumerate(row.arrays):

@@ -97,7 +97,7 @@ def _keras() -> list[Layout]:
 def _keras1() -> list[Layout]:
     source = "files of Keras 1.0.0 to 1.2.2; consume_less cpu or mem: arrays by gate; gpu: fused"
     rows: list[Layout] = []
-    for kind, gates, letters in (("lstm", "icfo", "icfo"), ("gru", "zrn", "zrh")):
+    for kind, gates, letters in (("lstm", "icfo", ""), ("gru", "zrn", "zrh")):
         by_gate = (("W_{g}", "i h"), ("U_{g}", "k h"))
         # Keras 1 lists W, U and b of one gate before the next gate's: packing goes gate by gate.
         rows += _with_and_without("keras1", kind, gates, [("single", "b_{g}", "h", False)], *by_gate, source, letters)
@@ -142,7 +142,7 @@ def _torch() -> list[Layout]:
             gates,
             one,
             *names,
-            "torch's layout with the biases added up, as equinox and MLX have it",
+            source="torch's layout with the biases added up, as equinox and MLX have it",
         )
     return rows
 
@@ -166,9 +166,7 @@ def _conv() -> list[Layout]:
         rows += _with_and_without("keras", f"conv_lstm{space.count(' ') + 1}", "ifco", plain, *fused, source)
     for name, image, state in (("keras1", "y x i h", "y x k h"), ("keras1_th", "h i y x", "h k y x")):
         by_gate = (("W_{g}", image), ("U_{g}", state))
-        rows += _with_and_without(
-            name, "conv_lstm2", "icfo", [("single", "b_{g}", "h", None)], *by_gate, source, "icfo"
-        )
+        rows += _with_and_without(name, "conv_lstm2", "icfo", [("single", "b_{g}", "h", None)], *by_gate, source)
     return rows
 
 

@@ -149,11 +149,7 @@ def pack_row(row: Layout, weights: CellWeights) -> dict[str, Array]:
         "k": weights.units,
         "i": weights.input_size,
     }
-    sizes |= (
-        dict(zip(_SPACE[-(weights.kernel.ndim - 3) :], weights.kernel.shape[3:], strict=True))
-        if weights.kernel.ndim > 3
-        else {}
-    )
+    sizes |= dict(zip(_SPACE[6 - weights.kernel.ndim :], weights.kernel.shape[3:], strict=True))
     canonical_gates, arrays = GATES[_gate_kind(row)], dict(weights.arrays())
     packed: dict[str, Array] = {}
     for name, array_row, key in _stored(row):
