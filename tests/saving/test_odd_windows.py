@@ -60,11 +60,14 @@ def test_the_function_stays(kind: str) -> None:
 def test_only_even_windows_of_theano_grow() -> None:
     portable = convolution("conv", filters=5)
     kernel = portable.weights["layer",]["kernel"]  # type: ignore[index]
-    grown = with_odd_windows(portable).weights["layer",]["kernel"]  # type: ignore[index]
+    widened = with_odd_windows(portable)
+    grown = widened.weights["layer",]["kernel"]  # type: ignore[index]
     assert grown.shape == (3, 5, 3, 5)
     assert np.array_equal(grown[:2, :4], kernel) and not grown[2].any() and not grown[:, 4].any()
     layer = portable.spec.layers["layer"]
     assert isinstance(layer, Plain)
+    stated = plain("conv", **{**layer.options, "kernel_size": (3, 5), "pad_start": False})
+    assert widened.spec.layers["layer"] == stated
     odd = plain("conv", **{**layer.options, "kernel_size": (2, 3)})
     mixed = replace(
         portable, spec=chain("m", Input(name="x"), {"layer": odd}), weights={("layer",): {"kernel": kernel[:, :3]}}
@@ -92,6 +95,7 @@ def test_a_convolutional_cell_of_theano(steps: dict[str, object]) -> None:
     if steps:
         assert widened is portable
         return
+    assert widened.spec.layers["l"] == replace(layer, cells=(replace(cell, kernel_size=(3,), pad_start=False),))
     assert widened.source.resolved == ("l/0: zeros added to even windows, which Theano pads at the start",)
     found = widened.weights["l", "0"]
     assert isinstance(found, CellWeights)
