@@ -144,6 +144,8 @@ def _axes(layer: Plain, name: str, shape: Shape, old: bool) -> tuple[int, ...] |
     if not old or name != "kernel" or layer.kind not in ("conv", "conv_transpose"):
         return None
     rank, size = layer.options["rank"], tuple(layer.options["kernel_size"])
+    if len(shape) != max(rank, 2) + 2:  # a kernel over time had an axis of size 1 more; another number fits nothing
+        return None
     if rank == 1:
         return (0, 2, 3) if tuple(shape[:2]) == (*size, 1) and shape[3] == layer.options["filters"] else (2, 1, 0)
     if layer.kind == "conv_transpose":
@@ -154,7 +156,7 @@ def _axes(layer: Plain, name: str, shape: Shape, old: bool) -> tuple[int, ...] |
 
 
 def _file_shape(layer: Plain, name: str, shape: tuple[int, ...], old: bool) -> tuple[int, ...]:
-    axes = _axes(layer, name, shape, old) if len(shape) in (4, (layer.options.get("rank") or 0) + 2) else None
+    axes = _axes(layer, name, shape, old)
     return tuple(shape[a] for a in axes) if axes else shape
 
 

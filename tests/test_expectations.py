@@ -1,0 +1,127 @@
+"""How the arrays of a file become canonical, where Keras 1 stored a kernel's axes in another order.
+
+The orders are those of `preprocess_weights_for_loading` in Keras 2: index by index, with every size another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from weight_mapping.errors import WeightsMismatch
+from weight_mapping.expectations import Expectation, expectations
+from weight_mapping.keras_config import parse
+
+ROWS, COLUMNS, DEEP, IN, OUT = 2, 3, 4, 5, 7
+_1D = {"nb_filter": OUT, "filter_length": ROWS}
+_2D = {"nb_filter": OUT, "nb_row": ROWS, "nb_col": COLUMNS}
+_3D = {"nb_filter": OUT, "kernel_dim1": ROWS, "kernel_dim2": COLUMNS, "kernel_dim3": DEEP}
+# Keras 1 also states the output_shape of a transposed convolution, which a port does not take (it is refused by name).
+# Class, configuration, shape in the file, place in the file of the canonical (window…, i, o).
+Case = tuple[str, dict[str, Any], tuple[int, ...], Callable[..., tuple[int, ...]]]
+KERNELS: dict[str, Case] = {
+    "1D": ("Convolution1D", _1D, (ROWS, 1, IN, OUT), lambda r, i, o: (r, 0, i, o)),
+    "1D, legacy": ("Convolution1D", _1D, (OUT, IN, ROWS, 1), lambda r, i, o: (o, i, r, 0)),
+    "2D, tf": (
+        "Convolution2D", {**_2D, "dim_ordering": "tf"}, (ROWS, COLUMNS, IN, OUT), lambda r, c, i, o: (r, c, i, o),
+    ),
+    "2D, th": (
+        "Convolution2D", {**_2D, "dim_ordering": "th"}, (OUT, IN, ROWS, COLUMNS), lambda r, c, i, o: (o, i, r, c),
+    ),
+    "3D, th": (
+        "Convolution3D", {**_3D, "dim_ordering": "th"}, (OUT, IN, ROWS, COLUMNS, DEEP),
+        lambda r, c, d, i, o: (o, i, r, c, d),
+    ),
+    "transposed, tf": (
+        "Deconvolution2D", {**_2D, "dim_ordering": "tf"}, (ROWS, COLUMNS, IN, OUT), lambda r, c, o, i: (r, c, i, o),
+    ),
+    "transposed, th": (
+        "Deconvolution2D", {**_2D, "dim_ordering": "th"}, (OUT, IN, ROWS, COLUMNS), lambda r, c, o, i: (o, i, r, c),
+    ),
+}  # fmt: skip
+
+
+def _expected(
+    class_name: str, config: dict[str, Any], version: str = "1.2.2", backend: str = "tensorflow"
+) -> Expectation:
+    layers = [{"class_name": class_name, "config": {"name": "l", **config}}]
+    [one] = expectations(parse({"class_name": "Sequential", "config": layers}, version, backend))
+    return one
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_kernel_of_keras_1_finds_its_axes(name: str) -> None:
+    class_name, config, shape, place = KERNELS[name]
+    one = _expected(class_name, config)
+    assert one.names == ("W", "b") and one.where == "l"
+    stored = {"W": np.arange(np.prod(shape), dtype=np.float32).reshape(shape), "b": np.ones(OUT, np.float32)}
+    assert one.settle({n: a.shape for n, a in stored.items()}) == one.leaf
+    taken = one.take(stored)
+    assert isinstance(taken, dict)
+    kernel = taken["kernel"]
+    assert kernel.size == stored["W"].size and kernel.dtype == np.float32 and not kernel.flags.writeable
+    for index in np.ndindex(kernel.shape):
+        assert kernel[index] == stored["W"][place(*index)]
+    # Of the backend Theano, which convolves, the window is turned round as well.
+    turned = _expected(class_name, config, backend="theano").take(stored)["kernel"]  # type: ignore[index]
+    assert np.array_equal(turned, np.flip(kernel, tuple(range(kernel.ndim - 2))))
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_kernel_of_another_shape_is_refused(name: str) -> None:
+    class_name, config, shape, _ = KERNELS[name]
+    one = _expected(class_name, config)
+    for axis in range(len(shape)):
+        wrong = tuple(n + 9 if n == axis else size for n, size in enumerate(shape))
+        if shape[axis] == IN:
+            one.settle({"W": wrong, "b": (OUT,)})  # the width of the input is open
+        elif shape[axis] != 1:
+            with pytest.raises(WeightsMismatch, match="W: wrong shape"):
+                one.settle({"W": wrong, "b": (OUT,)})
+    with pytest.raises(WeightsMismatch, match="b: wrong shape"):
+        one.settle({"W": shape, "b": (OUT + 1,)})
+    for other in (shape[:-1], (*shape, 2), (OUT,), ()):
+        with pytest.raises(WeightsMismatch, match="W: wrong shape"):
+            one.settle({"W": other, "b": (OUT,)})
+
+
+def test_a_file_of_keras_2_is_as_it_is() -> None:
+    config = {"filters": OUT, "kernel_size": [ROWS, COLUMNS], "data_format": "channels_first"}
+    one = _expected("Conv2D", config, "2.2.4")
+    stored = {"kernel": np.arange(ROWS * COLUMNS * IN * OUT).reshape(ROWS, COLUMNS, IN, OUT), "bias": np.ones(OUT)}
+    taken = one.take(stored)
+    assert one.names == ("kernel", "bias") and one.trainable == (True, True)
+    assert all(np.array_equal(taken[name], stored[name]) for name in stored)  # type: ignore[index]
+    assert all(np.shares_memory(given, stored[n]) for given, n in zip(one.give(taken), stored, strict=True))
+
+
+def test_statistics_are_not_trained_and_a_frozen_layer_is_not_either() -> None:
+    norm = _expected("BatchNormalization", {}, "2.2.4")
+    assert norm.names == ("gamma", "beta", "moving_mean", "moving_variance")
+    assert norm.trainable == (True, True, False, False)
+    assert _expected("BatchNormalization", {"trainable": False}, "2.2.4").trainable == (False,) * 4
+    assert _expected("BatchNormalization", {}).names == ("gamma", "beta", "running_mean", "running_std")
+    assert _expected("Dense", {"units": 2, "trainable": False}, "2.2.4").trainable == (False, False)
+
+
+def test_a_cells_arrays_go_in_and_out() -> None:
+    rng = np.random.default_rng(0)
+    lstm = _expected("LSTM", {"units": 3}, "2.2.4")
+    arrays = {
+        "kernel": rng.normal(size=(5, 12)),
+        "recurrent_kernel": rng.normal(size=(3, 12)),
+        "bias": rng.normal(size=12),
+    }
+    assert lstm.names == tuple(arrays) and lstm.trainable == (True, True, True)
+    settled = lstm.settle({n: a.shape for n, a in arrays.items()})
+    assert settled.input_size == 5 and settled.units == 3  # type: ignore[union-attr]
+    given = lstm.give(lstm.take(arrays))
+    assert all(np.array_equal(a, b) for a, b in zip(given, arrays.values(), strict=True))
+    with pytest.raises(WeightsMismatch, match="kernel: wrong shape"):
+        lstm.settle({**{n: a.shape for n, a in arrays.items()}, "kernel": (5, 16)})
+    cudnn = _expected("CuDNNLSTM", {"units": 3}, "2.2.4")
+    halves = {**arrays, "bias": rng.normal(size=24)}
+    bias = cudnn.take(halves).bias  # type: ignore[union-attr]
+    assert np.array_equal(bias.ravel(), halves["bias"][:12] + halves["bias"][12:])
