@@ -63,8 +63,8 @@ def _grouped(stored: Iterable[Stored], parsed: Parsed) -> Layers:
 def _by_layer(wanted: Sequence[Expectation], layers: Layers) -> Found:
     groups = {name: _without_seeds(arrays) for name, arrays in layers}
     by_layer: dict[str, list[Expectation]] = {}
-    for one in wanted:
-        by_layer.setdefault(one.path[0], []).append(one)
+    for one in wanted:  # Keras 1 stores the layers of models that a Sequential merges as if they were its own
+        by_layer.setdefault(next((name for name in one.path if name in groups), one.path[0]), []).append(one)
     needing = [name for name, expected in by_layer.items() if any(e.names for e in expected)]
     if not set(needing) <= {name for name, arrays in groups.items() if arrays}:
         groups = _by_place(by_layer, groups)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from weight_mapping.accepted_names import with_accepted_names
 from weight_mapping.addresses import legacy_order, tree_keys, tree_places
 from weight_mapping.errors import PortingError, Unrepresentable
 from weight_mapping.exchange import to_json
@@ -55,7 +56,8 @@ def save(portable: Portable, path: str | Path, *, keras: int | None = None, proo
     file carries the oracle's answers for `load(verify=True)`, beside the SHA-256 of every array.
 
     A hard_sigmoid whose slope the asked generation lacks is brought about by scaling weights (`slopes.with_slope`),
-    Theano's padding by even windows by zeros in the kernel (`odd_windows`)."""
+    Theano's padding by even windows by zeros in the kernel (`odd_windows`), and names in characters that the asked
+    generation takes (`accepted_names`)."""
     path = Path(path)
     if keras not in (None, 2, 3):
         raise PortingError("no such generation of Keras to write for", found=keras, expected="2 or 3")
@@ -72,7 +74,7 @@ def save(portable: Portable, path: str | Path, *, keras: int | None = None, proo
     target = target_of(portable, keras)
     portable = replace(portable, spec=in_keras_order(portable.spec))
     if keras:
-        portable = with_slope(with_odd_windows(portable), slope_of(target))
+        portable = with_slope(with_odd_windows(with_accepted_names(portable, keras)), slope_of(target))
     if target is KERAS3:
         portable = replace(portable, spec=with_named_masks(portable.spec))
     config, parsed, wanted = _written(portable, target)

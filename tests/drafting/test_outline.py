@@ -11,14 +11,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torch import nn
 
 import weight_mapping as wm
+import weight_mapping.torch as wt
 from harness.cli import main
 from weight_mapping import outline as outlining
 from weight_mapping.errors import PortingError
 from weight_mapping.files import open_archive
 from weight_mapping.open_choices import OPEN, questions, refuse_open
 from weight_mapping.outline import outline
+from weight_mapping.spec import Cell, leaves
+from weight_mapping.weights import Portable
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 WILD = Path(__file__).resolve().parents[2] / ".." / "shared" / "wild"
@@ -220,3 +224,26 @@ def test_published_weights_are_drafted_filled_and_ported(
     x = rng.integers(1, 2000, shape) if len(shape) == 2 else rng.standard_normal(shape)
     y = np.asarray(wm.oracle.run(portable, x))
     assert np.isfinite(y).all() and y.std() > 0
+    filled_from(WILD / file, portable)
+
+
+def filled_from(file: Path, portable: Portable) -> None:
+    """PyTorch's own layers of the same sizes, filled from the weights alone: each array where the port has it."""
+    modules, expected = nn.ModuleList(), []
+    for path, leaf in leaves(portable.spec):
+        own: Any = portable.weights.get(path)
+        if isinstance(leaf, Cell):
+            assert leaf.input_size is not None
+            kind = {"lstm": nn.LSTM, "gru": nn.GRU}[leaf.kind]
+            modules.append(kind(leaf.input_size, leaf.units, batch_first=True))
+            expected += [(f"{len(modules) - 1}.{name}_l0", array) for name, array in wm.pack("torch", own).items()]
+        elif own and "embeddings" in own:
+            modules.append(nn.Embedding(*own["embeddings"].shape))
+            expected.append((f"{len(modules) - 1}.weight", own["embeddings"]))
+        elif own:
+            modules.append(nn.Linear(*own["kernel"].shape))
+            expected += [(f"{len(modules) - 1}.weight", own["kernel"].T), (f"{len(modules) - 1}.bias", own["bias"])]
+    assert len(wt.fill(modules, file).rows) == len(modules) >= 2
+    assert modules.state_dict().keys() == {name for name, _ in expected}
+    for name, array in expected:
+        np.testing.assert_array_equal(modules.state_dict()[name].numpy(), array)

@@ -76,7 +76,7 @@ def _read_branches(name: str, values: list[Any], reading: Reading, stored: Store
     for position, branch in enumerate(merge.get("layers") or []):
         branch_name = f"{name_of(branch, position)}_{position}"
         spec = read_model(branch, reading, stored, (*path, branch_name))
-        own = [replace(i, name=f"{branch_name}/{i.name}") for i in spec.inputs]
+        own = [replace(i, name=f"{branch_name}_{i.name}") for i in spec.inputs]
         layers[branch_name] = spec
         inputs += own
         nodes.append(Node(name=branch_name, layer=branch_name, inputs=tuple(Ref(i.name) for i in own)))
