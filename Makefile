@@ -3,12 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test browser lint docs bench fuzz wheel smoke clean
+.PHONY: help setup picture demo test browser lint docs bench fuzz wheel smoke clean
 
 help:
+	@echo "make setup   .venv with everything, at the tested versions; the targets below do it by themselves"
 	@echo "make demo    set up, then verify the mapping between Keras and PyTorch; ends with a page to open"
 	@echo "make test    set up, then ruff, mypy, the documentation and every test"
 	@echo "make docs    set up, then the documentation as pages: build/docs/index.html"
+	@echo "make picture docs/page.png again: verifies some cases, and takes the picture in chromium"
 	@echo "make bench   set up, then time Keras against PyTorch"
 	@echo "make fuzz    set up, then read 20000 damaged files of every kind; FILES and SEED change that"
 	@echo "make mutants set up, then plant errors in the mapping's code and see that tests fail; PATHS are some files of it"
@@ -21,6 +23,9 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,test,docs]'
 	@touch $@
+
+setup: $(READY)
+	@echo "ready: . $(BIN)/activate, then lstm-parity port YOUR_MODEL -o ported"
 
 demo: $(READY)
 	$(BIN)/lstm-parity verify -o parity-report
@@ -37,6 +42,9 @@ browser:
 
 docs: $(READY)
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
+
+picture: $(READY) browser
+	$(BIN)/python docs/picture.py docs/page.png
 
 # The examples in the pages run with the tests.
 test: lint browser docs

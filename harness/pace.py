@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+_SLOW = 0.2
+
 
 class Pace:
     """Counts what is done of `total`. `unit`: what one is called, in the plural."""
@@ -23,7 +25,9 @@ class Pace:
 
     @property
     def rate(self) -> str:
-        return f"{self.per_second:.1f} {self.unit}/s"
+        """'1.3 files/s', or '38 s each' where that says more."""
+        slow = 0 < self.per_second < _SLOW
+        return f"{1 / self.per_second:.0f} s each" if slow else f"{self.per_second:.1f} {self.unit}/s"
 
     @property
     def sentence(self) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from harness.folder import fates, line, progress
 from harness.folder.run import Settled
+from harness.pace import Pace
 from weight_mapping.errors import PortingError
 
 
@@ -34,6 +35,16 @@ def test_lines_tell_rate_remaining_time_and_fates(
         "20 of 200 (10 from before), 1.0 files/s, 3 min 0 s left: 13 ported, 7 refused",
         "30 of 200 (10 from before), 1.3 files/s, 2 min 8 s left: 20 ported, 10 refused",
     ]
+
+
+def test_a_slow_run_says_what_each_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    slow = Pace(10, "cases")
+    assert slow.sentence == "0 of 10, 0.0 cases/s"
+    now[0] = 80.0
+    slow.count(2)
+    assert slow.sentence == "2 of 10, 40 s each, 5 min 20 s left"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
