@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attacks import ATTACKS, Runs
+from attacks import ATTACKS
+from attacks.torch_files import Runs
 
 from weight_mapping.errors import PortingError, UnsafeFile, Unsupported
 from weight_mapping.files import open_archive, torch_file, zipped

@@ -1,0 +1,94 @@
+"""Safetensors, and the spec that a port carries in it."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from attacks.changed_h5 import H5, Make
+from attacks.no_models import written
+
+
+def tensors(header: Any, data: bytes = b"", length: int | None = None) -> Make:
+    raw = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return written("m.safetensors", struct.pack("<Q", len(raw) if length is None else length) + raw + data)
+
+
+def spec(change: Callable[[dict[str, Any]], object]) -> Make:
+    """The safetensors file of a port, its spec changed."""
+
+    def make(folder: Path) -> Path:
+        import weight_mapping as wm
+
+        path = folder / "model.safetensors"
+        wm.save(wm.load(H5), path)
+        raw = path.read_bytes()
+        (size,) = struct.unpack("<Q", raw[:8])
+        header = json.loads(raw[8 : 8 + size])
+        document = json.loads(header["__metadata__"]["spec"])
+        change(document)
+        header["__metadata__"]["spec"] = json.dumps(document)
+        new = json.dumps(header).encode()
+        path.write_bytes(struct.pack("<Q", len(new)) + new + raw[8 + size :])
+        return path
+
+    return make
+
+
+def spec_layer(document: dict[str, Any]) -> dict[str, Any]:
+    layers = document["spec"]["layers"]["items"]
+    found: dict[str, Any] = layers[0][1]
+    return found
+
+
+ATTACKS: Mapping[str, Make] = {
+    "safetensors overlap": tensors(
+        {n: {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]} for n in ("a", "b")}, bytes(8)
+    ),
+    "safetensors too long": tensors(b"{}", length=1 << 40),
+    "safetensors huge": tensors({"a": {"dtype": "F32", "shape": [1 << 40], "data_offsets": [0, 1 << 42]}}),
+    "safetensors no model": tensors({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}, bytes(8)),
+    "spec of os": spec(lambda d: spec_layer(d).update(type="os.system")),
+    "spec of a class": spec(lambda d: spec_layer(d).update(type="__class__")),
+    "spec deep": spec(lambda d: d.update(spec=json.loads("[" * 900 + "]" * 900))),
+    "spec cells are text": spec(lambda d: spec_layer(d).update(cells="cells")),
+    "spec units are text": spec(lambda d: spec_layer(d)["cells"][0].update(units="5")),
+    "spec units huge": spec(lambda d: spec_layer(d)["cells"][0].update(units=1 << 40)),
+    "spec without nodes": spec(lambda d: d["spec"].update(nodes=[])),
+    "spec node of nothing": spec(lambda d: d["spec"]["nodes"][0].update(layer="other")),
+    "spec node of itself": spec(
+        lambda d: d["spec"]["nodes"][0]["inputs"][0].update(node=d["spec"]["nodes"][0]["name"])
+    ),
+    "spec repeats a billion": spec(
+        lambda d: (
+            d["spec"]["layers"]["items"].append(
+                ["r", {"type": "Plain", "kind": "repeat_vector", "options": {"type": "map", "items": [["n", 10**9]]}}]
+            )
+            or d["spec"]["nodes"].append(
+                {
+                    "type": "Node",
+                    "name": "r",
+                    "layer": "r",
+                    "inputs": [{"type": "Ref", "node": "lstm_10", "output": 0}],
+                    "mask": None,
+                    "initial_state": [],
+                    "masked": True,
+                }
+            )
+            or d["spec"].update(outputs=[{"type": "Ref", "node": "r", "output": 0}])
+        )
+    ),
+    "spec option of a list": spec(
+        lambda d: d["spec"]["layers"]["items"].append(
+            ["r", {"type": "Plain", "kind": "dense", "options": {"type": "map", "items": [["units", [1]]]}}]
+        )
+    ),
+    "spec input of a billion": spec(lambda d: d["spec"]["inputs"][0].update(shape=[None, 10**9, 3])),
+}
+SOUND: Mapping[str, Make] = {
+    "spec": spec(lambda document: None),
+    "safetensors": tensors({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}, bytes(8)),
+}

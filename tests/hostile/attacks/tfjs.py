@@ -1,0 +1,63 @@
+"""TensorFlow.js models whose shards lie elsewhere, or are not what they are said to be."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from attacks.changed_h5 import H5, Make
+
+
+def tfjs(change: Callable[[dict[str, Any], Path], object]) -> Make:
+    def make(folder: Path) -> Path:
+        config = json.loads(h5py.File(H5).attrs["model_config"])
+        weights = [
+            {"name": "lstm_10/kernel", "shape": [3, 20], "dtype": "float32"},
+            {"name": "lstm_10/recurrent_kernel", "shape": [5, 20], "dtype": "float32"},
+            {"name": "lstm_10/bias", "shape": [20], "dtype": "float32"},
+        ]
+        rng = np.random.default_rng(4)
+        (folder / "a.bin").write_bytes(rng.normal(size=180).astype("<f4").tobytes())
+        model = {
+            "format": "layers-model",
+            "modelTopology": {"keras_version": "2.2.4", "backend": "tensorflow", "model_config": config},
+            "weightsManifest": [{"paths": ["a.bin"], "weights": weights}],
+        }
+        change(model, folder)
+        (folder / "model.json").write_text(json.dumps(model))
+        return folder
+
+    return make
+
+
+def _shards(model: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = model["weightsManifest"][0]
+    return found
+
+
+def _shard_is(make_file: Callable[[Path], object]) -> Make:
+    def change(_: dict[str, Any], folder: Path) -> None:
+        (folder / "a.bin").unlink()
+        make_file(folder / "a.bin")
+
+    return tfjs(change)
+
+
+ATTACKS: Mapping[str, Make] = {
+    "tfjs shard leads out": tfjs(lambda m, _: _shards(m).update(paths=["../../../../etc/passwd"])),
+    "tfjs shard absolute": tfjs(lambda m, _: _shards(m).update(paths=["/etc/passwd"])),
+    "tfjs shard is a link": _shard_is(lambda path: path.symlink_to("/etc/passwd")),
+    "tfjs shard is a pipe": _shard_is(os.mkfifo),
+    "tfjs shard is missing": _shard_is(lambda path: None),
+    "tfjs huge": tfjs(lambda m, _: _shards(m)["weights"][0].update(shape=[1 << 31, 1 << 31])),
+    "tfjs shape of text": tfjs(lambda m, _: _shards(m)["weights"][0].update(shape="ab")),
+    "tfjs negative": tfjs(lambda m, _: _shards(m)["weights"][0].update(shape=[-3, -20])),
+    "tfjs manifest is a number": tfjs(lambda m, _: m.update(weightsManifest=3)),
+}
+SOUND: Mapping[str, Make] = {"tfjs": tfjs(lambda model, folder: None)}
