@@ -58,11 +58,13 @@ def _check_sizes(portable: Portable) -> None:
         _demand(spent["numbers"], MOST_NUMBERS, "numbers", call.path)
         _demand(spent["steps"], MOST_STEPS, "steps of recurrent layers", call.path)
 
-    for one in portable.spec.inputs:
+    whole = portable.spec
+    _demand(len(whole.nodes) + len(whole.inputs), MOST_CALLS, "calls of layers", (whole.name,))
+    for one in whole.inputs:
         _demand(prod(sizes(one)), MOST_NUMBERS, "numbers", (one.name,))
     with np.errstate(all="ignore"):
-        outputs = oracle.outputs(portable, *probe(portable.spec), before=spend)
-    _demand(sum(y.size for y in outputs), MOST_KEPT, "numbers of output", (portable.spec.name,))
+        outputs = oracle.outputs(portable, *probe(whole), before=spend)
+    _demand(sum(y.size for y in outputs), MOST_KEPT, "numbers of output", (whole.name,))
 
 
 def _demand(found: int, most: int, what: str, where: tuple[str, ...]) -> None:

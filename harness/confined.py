@@ -53,7 +53,10 @@ _ERRORS = {
 }
 _KEPT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 """What Python itself may need of the environment."""
-_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
+_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "LC_ALL": "C.UTF-8",
+    "HOME": os.sep,  # none: without the variable Python would look for one in /etc/passwd
+}  # fmt: skip
 _FORKS: list[Forks] = []
 """What reads in place of a new process, within `forking`."""
 _CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1])['path']; from harness.reader import main; main()"

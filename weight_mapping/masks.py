@@ -51,17 +51,23 @@ def propagate(layer: Layer, inputs: Sequence[Any], masks: Sequence[Mask], xp: An
 
 
 def reachable(model: ModelSpec, entering: bool = False, path: Path = ()) -> frozenset[Path]:
-    """The paths of the layers that a mask can reach, by the graph alone; `entering`: the inputs may bring one."""
+    """The paths of the layers that a mask can reach, by the graph alone; `entering`: the inputs may bring one. A nested
+    model is looked into once, however often it is called: models within models would double that at every level."""
     carries = {Ref(i.name): entering for i in model.inputs}
     reached: set[Path] = set()
+    entered: dict[str, bool] = {}
     for node in model.nodes:
         layer, own = model.layers[node.layer], (*path, node.layer)
         masked = node.mask is not None or any(carries.get(ref, False) for ref in node.inputs)
         if masked and node.masked:
             reached.add(own)
         if isinstance(layer, ModelSpec):
-            reached |= reachable(layer, masked, own)
+            entered[node.layer] = masked or entered.get(node.layer, False)
         carries.update({Ref(node.name, n): _may_carry(layer, masked) for n in range(output_count(layer))})
+    for name, masked in entered.items():
+        inner = model.layers[name]
+        assert isinstance(inner, ModelSpec)
+        reached |= reachable(inner, masked, (*path, name))
     return frozenset(reached)
 
 

@@ -30,7 +30,7 @@ import weight_mapping as wm
 from harness.results import Case, Results, read, to_json
 from weight_mapping.errors import PortingError
 from weight_mapping.exchange import from_data, to_data
-from weight_mapping.files import open_archive
+from weight_mapping.files import checkpoint, crc32c, open_archive
 from weight_mapping.files.guard import reading
 from weight_mapping.weights import Portable
 
@@ -202,6 +202,24 @@ def _in_zip(rng: Rng, raw: bytes) -> bytes:
     return blob.getvalue()
 
 
+def _in_table(rng: Rng, raw: bytes) -> bytes:
+    """Damage inside the blocks of a checkpoint's index, mostly so that their checksums are right."""
+    if rng.random() < 0.3:
+        return damaged(rng, raw)
+    data = bytearray(raw)
+    footer, where = raw[-checkpoint._FOOTER :], "index"
+    root, _ = checkpoint._handle(footer, checkpoint._handle(footer, 0, where)[1], where)
+    blocks = [checkpoint._handle(value, 0, where)[0] for _, value in checkpoint._block(raw, root, where)]
+    for offset, size in (*blocks, root):
+        for _ in range(int(rng.integers(1, 4))):
+            data[offset + int(rng.integers(size))] ^= 1 << int(rng.integers(8))
+        checksum = crc32c.masked([bytes(data[offset : offset + size + 1])])
+        data[offset + size + 1 : offset + size + 5] = checksum.to_bytes(4, "little")
+        if rng.random() < 0.8:
+            break  # the root names where the others lie
+    return bytes(data)
+
+
 def _in_configuration(rng: Rng, raw: bytes) -> bytes:
     blob = io.BytesIO(raw)
     with h5py.File(blob, "r+") as file:
@@ -240,7 +258,7 @@ TARGETS: Mapping[str, Target] = {
     "spec": Target(write=_saved("m.safetensors"), mutate=_in_spec),
     "pt": Target(write=_torch, mutate=damaged, load=_archive),
     "tfjs": Target(write=_tfjs, mutate=_as_json),
-    "checkpoint": Target(write=_copied("tf26_lstm2_ckpt", "*.index"), mutate=damaged, load=_archive),
+    "checkpoint": Target(write=_copied("tf26_lstm2_ckpt", "*.index"), mutate=_in_table, load=_archive),
     "results": Target(write=_results, mutate=_as_json, load=_page),
 }
 

@@ -1,6 +1,7 @@
 """TensorFlow's checkpoints, read without TensorFlow: `PREFIX.index`, a table of names and places, and the arrays in
 `PREFIX.data-00000-of-00001`. Sources: tensorflow/core/protobuf/tensor_bundle.proto, and the table's format in
-tensorflow/core/lib/io/format.h (LevelDB's, never compressed by TensorFlow's writer)."""
+tensorflow/core/lib/io/format.h (LevelDB's, never compressed by TensorFlow's writer). The checksums of the table's
+blocks are compared when it is read, an array's with the array."""
 
 from __future__ import annotations
 
@@ -11,8 +12,9 @@ from math import prod
 
 import numpy as np
 
+from weight_mapping.bits import parts
 from weight_mapping.errors import DamagedFile, Unsupported, shown
-from weight_mapping.files import object_graph, protobuf
+from weight_mapping.files import crc32c, object_graph, protobuf
 from weight_mapping.files.archive import Array, Stored
 from weight_mapping.files.guard import Source, array_budget, reading
 
@@ -61,6 +63,7 @@ def read_checkpoint(index: Source, find: Callable[[str], Source], max_bytes: int
         named: dict[str, Stored] = {}
         extra: dict[str, Stored] = {}
         places: dict[str, Source] = {}
+        checksums: dict[str, int] = {}
         for raw, entry in entries.items():
             key = raw.decode()
             where = f"{index.name}:{shown(key)}"
@@ -69,7 +72,7 @@ def read_checkpoint(index: Source, find: Callable[[str], Source], max_bytes: int
             name = key if paths is None else paths.get(key, key)
             stored = _header(name, key, entry, where)
             budget.spend(stored.nbytes, where)
-            places[key] = _place(entry, shards, where)
+            places[key], checksums[key] = _place(entry, shards, where), protobuf.number(entry, 6, where)
             if places[key].length != stored.nbytes:
                 raise DamagedFile("the array contradicts itself", where=where, expected=f"{stored.nbytes} bytes")
             (named if paths is None or key in paths else extra)[name] = stored
@@ -78,8 +81,11 @@ def read_checkpoint(index: Source, find: Callable[[str], Source], max_bytes: int
             named = {name: named[name] for name in paths.values() if name in named}
 
     def read(stored: Stored) -> Array:
-        with reading(f"{index.name}:{shown(stored.path)}"), places[stored.path].view() as view:
-            return view.array(0, stored.shape, stored.dtype.newbyteorder("<"))
+        where = f"{index.name}:{shown(stored.path)}"
+        with reading(where), places[stored.path].view() as view:
+            array = view.array(0, stored.shape, stored.dtype.newbyteorder("<"))
+            _check(crc32c.masked(parts(array)), checksums[stored.path], where)
+            return array
 
     return Checkpoint(named, extra, [index, *shards], read)
 
@@ -107,11 +113,13 @@ def _graph(entry: bytes, shards: list[Source], where: str) -> bytes:
     place = _place(entry, shards, where)
     if place.length > _MAX_INDEX:
         raise DamagedFile("the object graph is too large", where=where, found=f"{place.length:,} bytes")
-    return object_graph.graph_of(place.read(), where)
+    graph, summed = object_graph.graph_of(place.read(), where)
+    _check(crc32c.masked(summed), protobuf.number(entry, 6, where), f"{where}:{object_graph.KEY.decode()}")
+    return graph
 
 
 def _header(name: str, key: str, entry: bytes, where: str) -> Stored:
-    """A BundleEntryProto: dtype 1, shape 2, shard 3, offset 4, size 5, slices 7."""
+    """A BundleEntryProto: dtype 1, shape 2, shard 3, offset 4, size 5, checksum 6, slices 7."""
     kind = protobuf.number(entry, 1, where)
     if kind not in _TYPES:
         found = "bfloat16" if kind == _BFLOAT16 else f"TensorFlow's type {kind}"
@@ -160,7 +168,8 @@ def _block(data: bytes, handle: tuple[int, int], where: str) -> Iterator[tuple[b
         raise DamagedFile("a block lies outside of the checkpoint's index", where=where)
     if data[offset + size] != 0:
         raise Unsupported("a compressed checkpoint index", where=where)
-    block = data[offset : offset + size]
+    block, checksum = data[offset : offset + size], data[offset + size + 1 : offset + size + _TRAILER]
+    _check(crc32c.masked([block, data[offset + size : offset + size + 1]]), int.from_bytes(checksum, "little"), where)
     (restarts,) = struct.unpack_from("<I", block, size - 4)
     end, at, key = size - 4 - 4 * restarts, 0, b""
     while at < end:
@@ -172,3 +181,11 @@ def _block(data: bytes, handle: tuple[int, int], where: str) -> Iterator[tuple[b
         key = key[:shared] + block[at : at + own]
         yield key, block[at + own : at + own + length]
         at += own + length
+
+
+def _check(found: int, told: int, where: str) -> None:
+    if found != told:
+        raise DamagedFile(
+            "a checksum is wrong: the file is damaged", where=where, found=f"{found:08x}", expected=f"{told:08x}",
+            way_out="Fetch the file again.",
+        )  # fmt: skip

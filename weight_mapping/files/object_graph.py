@@ -29,12 +29,13 @@ _ASIDE_3 = (
 )
 
 
-def graph_of(data: bytes, where: str) -> bytes:
-    """The one string of a scalar string tensor: its length, a checksum, its bytes."""
+def graph_of(data: bytes, where: str) -> tuple[bytes, list[bytes]]:
+    """The one string of a scalar string tensor (its length, a checksum, its bytes), and the blocks that the tensor's
+    own checksum covers: the length in 32 bits, then what lies behind it as it is."""
     size, at = protobuf.varint(data, 0, where)
     if at + _CHECKSUM + size != len(data):
         raise DamagedFile("the object graph contradicts its length", where=where, found=len(data), expected=size)
-    return data[at + _CHECKSUM :]
+    return data[at + _CHECKSUM :], [size.to_bytes(4, "little"), data[at:]]
 
 
 def variables(graph: bytes, where: str) -> dict[str, str]:

@@ -104,6 +104,15 @@ def check_keywords(call: Called, where: str) -> None:
             and value not in (None, False)
         ):
             raise Unsupported(f"the call keyword {shown(key)}", where=shown(where), found=shown(value))
+        if key in ("mask", "initial_state") and not _tensors_alone(value):
+            raise Unsupported(f"{key} that is no tensor", where=shown(where), found=shown(value))
+
+
+def _tensors_alone(value: Any) -> bool:
+    """Whether nothing but tensors, and none at all, is given."""
+    if isinstance(value, list | tuple):
+        return all(_tensors_alone(one) for one in value)
+    return value is None or value is False or isinstance(value, Given)
 
 
 def _call_of_keras3(layer: str, node: Any) -> Called:

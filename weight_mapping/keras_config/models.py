@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from weight_mapping.errors import DamagedFile, Unsupported, shown
@@ -24,6 +26,9 @@ from weight_mapping.spec import (
     chain,
 )
 
+MOST = 10_000
+"""Layers of a model, calls of them, and outputs; the largest models that are known have some thousands."""
+
 
 def read_model(value: Any, reading: Reading, stored: Stored, path: Path = ()) -> ModelSpec:
     """The graph of a stored model. Raises for a class that is no model and for a graph that does not hang together."""
@@ -40,9 +45,16 @@ def read_model(value: Any, reading: Reading, stored: Stored, path: Path = ()) ->
         )
     if not isinstance(config["layers"], list):
         raise DamagedFile("layers is no list", where=where)
+    _refuse_more(config["layers"], "layers", where)
     name = str(config.get("name") or base.lower())
     read = _read_sequential if base == "Sequential" and "input_layers" not in config else _read_functional
     return read(name, config, reading, stored, path)
+
+
+def _refuse_more(things: list[Any], what: str, where: str) -> None:
+    if len(things) > MOST:
+        found, expected = f"{len(things):,} {what}", f"at most {MOST:,}"
+        raise Unsupported("a model larger than any that is read here", where=where, found=found, expected=expected)
 
 
 def _read_sequential(name: str, config: Mapping[str, Any], reading: Reading, stored: Stored, path: Path) -> ModelSpec:
@@ -104,11 +116,13 @@ def _read_functional(name: str, config: Mapping[str, Any], reading: Reading, sto
             continue
         found = read_calls(layer_name, value.get("inbound_nodes") or [], reading)
         calls += found
+        _refuse_more(calls, "calls of layers", name)
         if operation_node(class_name, value):
             continue  # an operation has no weights: each call becomes a node of its own below
         layers[layer_name] = read_layer(value, reading, stored, (*path, layer_name))
     values = {str(v.get("name") or name_of(v, n)): v for n, v in enumerate(config["layers"])}
     outputs = _ends(config.get("output_layers"), "output_layers")
+    _refuse_more(outputs, "outputs", name)
     wanted = [end[0] for end in _ends(config.get("input_layers"), "input_layers")]
     offsets = _offsets(layers, calls, outputs)
     nodes = _ordered(calls, values, layers, inputs, offsets)
@@ -163,7 +177,7 @@ def _offsets(layers: Mapping[str, Layer], calls: list[Called], outputs: list[tup
     used: dict[str, set[int]] = {}
     for layer, index, _ in [*(t for call in calls for t in call.tensors), *outputs]:
         used.setdefault(layer, set()).add(index)
-    made = {name: sum(call.layer == name for call in calls) for name in layers}
+    made = Counter(call.layer for call in calls)
     return {
         name: 1
         if isinstance(layer, ModelSpec) and 0 not in used.get(name, {0}) and max(used[name]) >= made[name]
@@ -189,22 +203,38 @@ def _ordered(
     offsets: Mapping[str, int],
 ) -> tuple[Node, ...]:
     """Every call as a node, each after those that it takes from. Operations get a layer a call."""
-    counted: dict[str, int] = {}
-    waiting: list[tuple[str, Called]] = []
+    counted: Counter[str] = Counter()
+    named: dict[str, Called] = {}
     for call in calls:
-        index = counted[call.layer] = counted.get(call.layer, -1) + 1
-        waiting.append((_node_name(call.layer, index), call))
-    done, nodes = set(inputs), []
-    while waiting:
-        ready = [w for w in waiting if all(_ref(t, inputs, offsets).node in done for t in w[1].tensors)]
-        if not ready:
-            name, call = waiting[0]
-            raise DamagedFile("a layer whose inputs no layer makes", where=shown(name), found=shown(call.tensors))
-        for name, call in ready:
-            nodes.append(_node(name, call, values, layers, inputs, offsets))
-            done.add(name)
-        waiting = [w for w in waiting if w[0] not in done]
+        name = _node_name(call.layer, counted[call.layer])
+        if name in named:
+            raise DamagedFile("two layers of one name", where=shown(name))
+        named[name] = call
+        counted[call.layer] += 1
+    takes = {
+        name: {of for t in call.tensors if (of := _ref(t, inputs, offsets).node) not in inputs}
+        for name, call in named.items()
+    }
+    for name, taken in takes.items():
+        if any(of not in named for of in taken):
+            raise _never_made(name, named[name])
+    sorter = TopologicalSorter(takes)
+    try:
+        sorter.prepare()
+    except CycleError as circle:
+        name = circle.args[1][0]
+        raise _never_made(name, named[name]) from None
+    place = {name: n for n, name in enumerate(named)}
+    nodes: list[Node] = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready(), key=place.__getitem__)
+        nodes += [_node(name, named[name], values, layers, inputs, offsets) for name in ready]
+        sorter.done(*ready)
     return tuple(nodes)
+
+
+def _never_made(name: str, call: Called) -> DamagedFile:
+    return DamagedFile("a layer whose inputs no layer makes", where=shown(name), found=shown(call.tensors))
 
 
 def _node(
@@ -257,7 +287,7 @@ def _shape(config: Mapping[str, Any]) -> tuple[int | None, ...] | None:
         value = [None, *config["shape"]]
     if value is None:
         return None
-    if not (isinstance(value, list) and all(n is None or (isinstance(n, int) and n >= 0) for n in value)):
+    if not (isinstance(value, list) and all(n is None or (type(n) is int and n >= 1) for n in value)):
         raise DamagedFile("an input shape that is no list of sizes", found=shown(value))
     return tuple(value)
 

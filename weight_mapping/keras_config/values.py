@@ -87,14 +87,14 @@ def pairs(value: Any, rank: int, where: str) -> tuple[tuple[int, int], ...]:
     """Padding or cropping as ((before, after), …): from 1, (1, 2) or ((1, 2), (3, 4)); or Keras 1's (top, bottom, left,
     right)."""
     if isinstance(value, list | tuple):
-        flat = all(_is_whole(n) for n in value)
+        flat = all(_is_size(n) for n in value)
         if flat and len(value) == 2 * rank:
             return tuple((value[2 * n], value[2 * n + 1]) for n in range(rank))
         if len(value) == rank:
-            return tuple((n, n) if _is_whole(n) else sizes(n, 2, where, 0) for n in value)  # type: ignore[misc]
-    elif _is_whole(value):
+            return tuple((n, n) if _is_size(n) else sizes(n, 2, where, 0) for n in value)  # type: ignore[misc]
+    elif _is_size(value):
         return ((value, value),) * rank
-    raise DamagedFile(f"expected {rank} pairs of whole numbers", where=where, found=shown(value))
+    raise DamagedFile(f"expected {rank} pairs of whole numbers from 0 on", where=where, found=shown(value))
 
 
 def _is_number(value: Any) -> bool:
@@ -103,3 +103,7 @@ def _is_number(value: Any) -> bool:
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_size(value: Any) -> bool:
+    return _is_whole(value) and value >= 0

@@ -5,12 +5,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attacks import checkpoints, configurations, hdf5, keras_zips, no_models, ports, tfjs, torch_files
+from attacks import (
+    checkpoints,
+    configurations,
+    folders,
+    graphs,
+    hdf5,
+    hdf5_bytes,
+    keras_zips,
+    no_models,
+    ports,
+    savedmodels,
+    shards,
+    sizes,
+    tfjs,
+    torch_files,
+)
 from attacks.changed_h5 import Make
 from attacks.names import NAMES, STRANGE
 
 __all__ = ["ATTACKS", "NAMES", "SOUND", "STRANGE", "Make"]
-_SOUND = (hdf5, configurations, keras_zips, ports, torch_files, tfjs, checkpoints)
+_SOUND = (
+    hdf5, hdf5_bytes, configurations, sizes, graphs, keras_zips, shards, ports, torch_files, tfjs, checkpoints,
+    savedmodels, folders,
+)  # fmt: skip
 
 ATTACKS: Mapping[str, Make] = {name: make for part in (*_SOUND, no_models) for name, make in part.ATTACKS.items()}
 SOUND: Mapping[str, Make] = {name: make for part in _SOUND for name, make in part.SOUND.items()}

@@ -1,4 +1,4 @@
-"""TensorFlow checkpoints that are cut, of noise, or lead elsewhere."""
+"""TensorFlow checkpoints that are cut, of noise, changed, or lead elsewhere."""
 
 from __future__ import annotations
 
@@ -24,20 +24,47 @@ def checkpoint(change: Callable[[Path], object]) -> Make:
     return make
 
 
-def _index(folder: Path) -> Path:
+def index(folder: Path) -> Path:
     return next(folder.glob("*.index"))
 
 
+def numbers(folder: Path) -> Path:
+    return next(folder.glob("*.data-*"))
+
+
+def flipped(path: Path, at: int, bit: int = 0) -> None:
+    """One bit of the file, its byte counted from the end where `at` is negative."""
+    raw = bytearray(path.read_bytes())
+    raw[at] ^= 1 << bit
+    path.write_bytes(raw)
+
+
+def _instead(make: Callable[[Path], object]) -> Make:
+    def change(folder: Path) -> None:
+        path = numbers(folder)
+        path.unlink()
+        make(path)
+
+    return checkpoint(change)
+
+
 ATTACKS: Mapping[str, Make] = {
-    "checkpoint cut": checkpoint(lambda f: os.truncate(_index(f), 40)),
+    "checkpoint cut": checkpoint(lambda folder: os.truncate(index(folder), 40)),
     "checkpoint of noise": checkpoint(
-        lambda f: _index(f).write_bytes(bytes(range(256)) * 4 + _index(f).read_bytes()[-8:])
+        lambda folder: index(folder).write_bytes(bytes(range(256)) * 4 + index(folder).read_bytes()[-8:])
     ),
-    "checkpoint shard is a pipe": checkpoint(
-        lambda f: [path.unlink() or os.mkfifo(path) for path in f.glob("*.data-*")] and None
+    "checkpoint's entry changed": checkpoint(lambda folder: flipped(index(folder), 30)),
+    "checkpoint's checksum changed": checkpoint(lambda folder: flipped(index(folder), -60)),
+    "checkpoint's numbers are a pipe": _instead(os.mkfifo),
+    "checkpoint's numbers are a link": _instead(lambda path: path.symlink_to("/etc/passwd")),
+    "checkpoint's numbers are a device": _instead(lambda path: path.symlink_to("/dev/zero")),
+    "checkpoint's numbers are a folder": _instead(lambda path: path.mkdir()),
+    "checkpoint's numbers cut": checkpoint(lambda folder: os.truncate(numbers(folder), 100)),
+    "checkpoint's list is a pipe": checkpoint(
+        lambda folder: [
+            (folder / "checkpoint").unlink(), os.mkfifo(folder / "checkpoint"),
+            shutil.copyfile(index(folder), folder / "other.index"),
+        ]
     ),
-    "checkpoint shard is a link": checkpoint(
-        lambda f: [path.unlink() or path.symlink_to("/etc/passwd") for path in f.glob("*.data-*")] and None
-    ),
-}
+}  # fmt: skip
 SOUND: Mapping[str, Make] = {"checkpoint": checkpoint(lambda folder: None)}

@@ -15,13 +15,14 @@ import h5py
 from attacks.changed_h5 import GOLDEN, Make
 from attacks.configurations import LAMBDA
 
+KINDS = {"@": stat.S_IFLNK, "|": stat.S_IFIFO}
 KERAS = GOLDEN / "k3151_lstm2.keras"
 
 
 def zipped(
     change: Callable[[dict[str, bytes]], object], compression: int = zipfile.ZIP_STORED, before: bytes = b""
 ) -> Make:
-    """A sound `.keras` archive, its members changed; a member of None is dropped, a link's name ends in '@'."""
+    """A sound `.keras` archive, its members changed; a link's name ends in '@', a pipe's in '|'."""
 
     def make(folder: Path) -> Path:
         with zipfile.ZipFile(KERAS) as archive:
@@ -30,14 +31,33 @@ def zipped(
         path = folder / "model.keras"
         with zipfile.ZipFile(path, "w", compression) as archive:
             for name, data in members.items():
-                info = zipfile.ZipInfo(name.removesuffix("@"))
-                if name.endswith("@"):
-                    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+                info = zipfile.ZipInfo(name.rstrip("@|"))
+                if name[-1] in KINDS:
+                    info.external_attr = (KINDS[name[-1]] | 0o777) << 16
                 archive.writestr(info, data, compression)
         path.write_bytes(before + path.read_bytes())
         return path
 
     return make
+
+
+def patched(place: Callable[[bytes], int], new: bytes) -> Make:
+    """The sound archive with other bytes at a place."""
+
+    def make(folder: Path) -> Path:
+        raw = KERAS.read_bytes()
+        at = place(raw)
+        (folder / "model.keras").write_bytes(raw[:at] + new + raw[at + len(new) :])
+        return folder / "model.keras"
+
+    return make
+
+
+def _packed(members: Mapping[str, bytes]) -> bytes:
+    blob = io.BytesIO()
+    with zipfile.ZipFile(blob, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model.weights.h5", members["model.weights.h5"])
+    return blob.getvalue()
 
 
 def keras_config(change: Callable[[dict[str, Any]], object]) -> Make:
@@ -59,7 +79,7 @@ def inner_h5(change: Callable[[Any], object]) -> Make:
     return zipped(attack)
 
 
-ATTACKS: Mapping[str, Make] = {
+ATTACKS: dict[str, Make] = {
     "zip slip": zipped(lambda m: m.update({"../../evil.txt": b"evil"})),
     "zip absolute": zipped(lambda m: m.update({"/tmp/evil.txt": b"evil"})),
     "zip link": zipped(lambda m: m.update({"config.json@": b"/etc/passwd"}) or m.pop("config.json")),
@@ -92,6 +112,41 @@ ATTACKS: Mapping[str, Make] = {
         )
     ),
 }
+MORE = {
+    "zip of 100000 members": zipped(lambda m: m.update({f"assets/{n}": b"" for n in range(100_000)})),
+    "zip of 9000 members": zipped(
+        lambda m: m.update({f"assets/{n}": b"x" for n in range(9000)}) or m.pop("config.json")
+    ),
+    "zip fifo": zipped(lambda m: m.update({"config.json|": m.pop("config.json")})),
+    "zip of another case": zipped(lambda m: m.update({"CONFIG.JSON": m.pop("config.json")})),
+    "zip of a folder for a configuration": zipped(lambda m: m.pop("config.json") and m.update({"config.json/": b""})),
+    "zip in LZMA": zipped(lambda m: None, zipfile.ZIP_LZMA),
+    "zip in bzip2": zipped(lambda m: None, zipfile.ZIP_BZIP2),
+    "zip within": zipped(lambda m: m.update({"model.weights.h5": _packed(m)})),
+    "zip changed": patched(lambda raw: raw.index(b'"Sequential"') + 1, b"s"),
+    "zip directory elsewhere": patched(lambda raw: raw.rindex(b"PK\x05\x06") + 16, b"\xff\xff\xff\x7f"),
+    "zip directory huge": patched(lambda raw: raw.rindex(b"PK\x05\x06") + 12, b"\xff\xff\xff\x7f"),
+    "zip of 65535 members": patched(lambda raw: raw.rindex(b"PK\x05\x06") + 8, b"\xff\xff\xff\xff"),
+    "zip comment cut": patched(lambda raw: raw.rindex(b"PK\x05\x06") + 20, b"\xff\xff"),
+    "zip encrypted": patched(lambda raw: raw.index(b"PK\x01\x02") + 8, b"\x01"),
+    "zip encrypted below": patched(lambda raw: 6, b"\x01"),
+    "zip size of 4 GB": patched(lambda raw: raw.index(b"PK\x01\x02") + 20, b"\xfe\xff\xff\xff\xfe\xff\xff\xff"),
+    "zip extra field elsewhere": patched(lambda raw: 28, b"\xff\xff"),
+    "zip config no object": zipped(lambda m: m.update({"config.json": b"[]"})),
+    "zip config of text": zipped(lambda m: m.update({"config.json": b'"os.system"'})),
+    "zip metadata deep": zipped(lambda m: m.update({"metadata.json": b"[" * 200_000})),
+    "zip metadata version a list": zipped(lambda m: m.update({"metadata.json": b'{"keras_version": ["3"]}'})),
+    "zip metadata version of digits": zipped(
+        lambda m: m.update({"metadata.json": b'{"keras_version": "%s"}' % (b"9" * 100_000)})
+    ),
+    "zip configuration of 30 million lists": zipped(
+        lambda m: m.update({"config.json": b'{"a": [' + b"[]," * (20 << 20) + b"[]]}"})
+    ),
+    "zip configuration of 5 million names": zipped(
+        lambda m: m.update({"config.json": b'{"a": {' + b",".join(b'"%d": 1' % n for n in range(3_000_000)) + b"}}"})
+    ),
+}  # fmt: skip
+ATTACKS |= MORE
 SOUND: Mapping[str, Make] = {
     "keras": zipped(lambda members: None),
     "inner": inner_h5(lambda file: None),

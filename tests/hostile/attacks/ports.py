@@ -44,7 +44,7 @@ def spec_layer(document: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-ATTACKS: Mapping[str, Make] = {
+ATTACKS: dict[str, Make] = {
     "safetensors overlap": tensors(
         {n: {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]} for n in ("a", "b")}, bytes(8)
     ),
@@ -88,6 +88,37 @@ ATTACKS: Mapping[str, Make] = {
     ),
     "spec input of a billion": spec(lambda d: d["spec"]["inputs"][0].update(shape=[None, 10**9, 3])),
 }
+ATTACKS |= {
+    "safetensors of 300000 arrays": tensors(
+        {f"a{n}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for n in range(300_000)}
+    ),
+    "safetensors true sizes": tensors({"a": {"dtype": "F32", "shape": [True, 2], "data_offsets": [0, 8]}}, bytes(8)),
+    "safetensors true offsets": tensors({"a": {"dtype": "U8", "shape": [1], "data_offsets": [False, True]}}, bytes(1)),
+    "safetensors offsets of floats": tensors(
+        {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0.0, 8.0]}}, bytes(8)
+    ),
+    "safetensors type of a list": tensors({"a": {"dtype": ["F32"], "shape": [2], "data_offsets": [0, 8]}}, bytes(8)),
+    "safetensors shape of text": tensors({"a": {"dtype": "F32", "shape": "22", "data_offsets": [0, 16]}}, bytes(16)),
+    "safetensors shape of 40": tensors({"a": {"dtype": "F32", "shape": [1] * 40, "data_offsets": [0, 4]}}, bytes(4)),
+    "safetensors offsets of three": tensors({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8, 9]}}, bytes(8)),
+    "safetensors metadata deep": tensors(b'{"__metadata__": ' + b"[" * 100_000 + b"}"),
+    "safetensors metadata of spec": tensors({"__metadata__": {"spec": "[" * 100_000}}),
+    "safetensors metadata of NaN": tensors({"__metadata__": {"spec": '{"schema": NaN}'}}),
+    "safetensors metadata twice": tensors(b'{"__metadata__": {"spec": "a", "spec": "b"}}'),
+    "safetensors spec of another schema": spec(lambda d: d.update(schema=10**9)),
+    "spec batch true": spec(lambda d: d["spec"]["inputs"][0].update(shape=[True, 6, 3])),
+    "spec units true": spec(lambda d: spec_layer(d)["cells"][0].update(units=True)),
+    "spec name of a list": spec(lambda d: d["spec"].update(name=["m"])),
+    "spec activation of os": spec(lambda d: spec_layer(d)["cells"][0]["activation"].update(name="os.system")),
+    "spec activation parameter": spec(
+        lambda d: spec_layer(d)["cells"][0]["activation"].update(parameters=["__import__"])
+    ),
+    "spec 100000 nodes": spec(lambda d: d["spec"].update(nodes=d["spec"]["nodes"] * 100_000)),
+    "spec 100000 outputs": spec(lambda d: d["spec"].update(outputs=d["spec"]["outputs"] * 100_000)),
+    "spec output before the first": spec(lambda d: d["spec"]["outputs"][0].update(output=-1)),
+    "spec steps of a billion": spec(lambda d: d["spec"]["inputs"][0].update(shape=[None, 10**9, 3])),
+    "spec floats in a whole number": spec(lambda d: spec_layer(d)["cells"][0].update(units=5.0)),
+}  # fmt: skip
 SOUND: Mapping[str, Make] = {
     "spec": spec(lambda document: None),
     "safetensors": tensors({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}, bytes(8)),

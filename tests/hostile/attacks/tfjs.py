@@ -49,7 +49,7 @@ def _shard_is(make_file: Callable[[Path], object]) -> Make:
     return tfjs(change)
 
 
-ATTACKS: Mapping[str, Make] = {
+ATTACKS: dict[str, Make] = {
     "tfjs shard leads out": tfjs(lambda m, _: _shards(m).update(paths=["../../../../etc/passwd"])),
     "tfjs shard absolute": tfjs(lambda m, _: _shards(m).update(paths=["/etc/passwd"])),
     "tfjs shard is a link": _shard_is(lambda path: path.symlink_to("/etc/passwd")),
@@ -60,4 +60,28 @@ ATTACKS: Mapping[str, Make] = {
     "tfjs negative": tfjs(lambda m, _: _shards(m)["weights"][0].update(shape=[-3, -20])),
     "tfjs manifest is a number": tfjs(lambda m, _: m.update(weightsManifest=3)),
 }
+ATTACKS |= {
+    "tfjs one shard 100000 times": tfjs(lambda m, _: _shards(m).update(paths=["a.bin"] * 100_000)),
+    "tfjs one shard twice": tfjs(lambda m, _: _shards(m).update(paths=["a.bin", "a.bin"])),
+    "tfjs shard cut": tfjs(lambda m, folder: os.truncate(folder / "a.bin", 300)),
+    "tfjs type of a list": tfjs(lambda m, _: _shards(m)["weights"][0].update(dtype=["float32"])),
+    "tfjs type of os": tfjs(lambda m, _: _shards(m)["weights"][0].update(dtype="os.system")),
+    "tfjs name of a list": tfjs(lambda m, _: _shards(m)["weights"][0].update(name=["lstm_10/kernel"])),
+    "tfjs true sizes": tfjs(lambda m, _: _shards(m)["weights"].append({"name": "t", "shape": [True], "dtype": "bool"})),
+    "tfjs names twice": tfjs(lambda m, _: _shards(m)["weights"].append(_shards(m)["weights"][0])),
+    "tfjs 300000 arrays": tfjs(
+        lambda m, _: _shards(m)["weights"].extend(
+            {"name": f"a{n}", "shape": [0], "dtype": "float32"} for n in range(300_000)
+        )
+    ),
+    "tfjs 100000 groups": tfjs(lambda m, _: m["weightsManifest"].extend([{"paths": [], "weights": []}] * 100_000)),
+    "tfjs topology is a list": tfjs(lambda m, _: m.update(modelTopology=[1])),
+    "tfjs topology is text": tfjs(lambda m, _: m.update(modelTopology="os.system")),
+    "tfjs graph": tfjs(lambda m, _: m.update(format="graph-model")),
+    "tfjs version is an object": tfjs(lambda m, _: m["modelTopology"].update(keras_version={"a": 1})),
+    "tfjs paths is text": tfjs(lambda m, _: _shards(m).update(paths="a.bin")),
+    "tfjs path is a number": tfjs(lambda m, _: _shards(m).update(paths=[1])),
+    "tfjs path escapes": tfjs(lambda m, _: _shards(m).update(paths=["a\x1b[2J.bin"])),
+    "tfjs quantised": tfjs(lambda m, _: _shards(m)["weights"][0].update(quantization={"dtype": "uint8"})),
+}  # fmt: skip
 SOUND: Mapping[str, Make] = {"tfjs": tfjs(lambda model, folder: None)}

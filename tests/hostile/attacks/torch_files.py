@@ -72,7 +72,62 @@ def _tar_pt(folder: Path) -> Path:
     return path
 
 
-ATTACKS: Mapping[str, Make] = {
+def _nested_pairs(depth: int) -> Any:
+    """A tuple of 2 ** depth numbers in so many pairs: whoever hashes or prints it does not end."""
+    pair: Any = (1, 2)
+    for _ in range(depth):
+        pair = _Pair((pair, pair))
+    return pair
+
+
+class _Pair(tuple):  # type: ignore[type-arg]
+    """Stored as the tuple that it is, without being hashed here."""
+
+    def __hash__(self) -> int:
+        return 1
+
+    def __reduce__(self) -> Any:
+        return tuple, (list(self),)
+
+
+def _nested_lists(depth: int) -> Any:
+    inner: Any = [1]
+    for _ in range(depth):
+        inner = [inner, inner]
+    return inner
+
+
+def _deep_list(depth: int) -> Any:
+    inner: Any = []
+    for _ in range(depth):
+        inner = [inner]
+    return inner
+
+
+def _repacked(folder: Path, change: Callable[[dict[str, bytes]], object]) -> Path:
+    """A sound state_dict's archive, its members changed."""
+    import torch
+
+    torch.save({"w": torch.ones(1000)}, folder / "plain.pt")
+    with zipfile.ZipFile(folder / "plain.pt") as source:
+        members = {name: source.read(name) for name in source.namelist()}
+    change(members)
+    with zipfile.ZipFile(folder / "model.pt", "w") as target:
+        for name, data in members.items():
+            target.writestr(name, data)
+    (folder / "plain.pt").unlink()
+    return folder / "model.pt"
+
+
+def _half_storage(folder: Path) -> Path:
+    return _repacked(folder, lambda m: m.update({name: data[:2000] for name, data in m.items() if "data/" in name}))
+
+
+def _two_pickles(folder: Path) -> Path:
+    return _repacked(folder, lambda m: m.update({"other/data.pkl": pickle.dumps(Runs(str(folder / "canary")))}))
+
+
+ATTACKS: dict[str, Make] = {
     "pt calls": torch_file(lambda folder: {"w": Runs(str(folder / "canary"))}),
     "pt calls, old": torch_file(
         lambda folder: {"w": Runs(str(folder / "canary"))}, _use_new_zipfile_serialization=False
@@ -82,4 +137,20 @@ ATTACKS: Mapping[str, Make] = {
     "pt tar": _tar_pt,
     "pickle": lambda folder: written("model.pt", pickle.dumps(Runs(str(folder / "canary"))))(folder),
 }
+ATTACKS |= {
+    "pt keys upon keys": torch_file(lambda folder: {_nested_pairs(60): drawn(2)}),
+    "pt lists upon lists": torch_file(lambda folder: {"w": _nested_lists(60)}),
+    "pt deep": torch_file(lambda folder: {"w": _deep_list(900)}),
+    "pt keys of numbers": torch_file(lambda folder: {7: drawn(2)}),
+    "pt key that escapes": torch_file(lambda folder: {"a\x1b[2J\u202e": 3}),
+    "pt of half a storage": _half_storage,
+    "pt of an object": torch_file(lambda folder: {"w": Runs}),
+    "pt of two pickles": _two_pickles,
+    "pt named keras": lambda folder: torch_file(lambda f: {"w": Runs(str(f / "canary"))})(folder).rename(
+        folder / "model.keras"
+    ),
+    "pt sparse": torch_file(lambda folder: {"w": drawn(3, 3).to_sparse()}),
+    "pt bfloat16": torch_file(lambda folder: {"w": drawn(3, 3).bfloat16()}),
+    "pt complex": torch_file(lambda folder: {"w": drawn(3, 3).cfloat()}),
+}  # fmt: skip
 SOUND: Mapping[str, Make] = {"pt": torch_file(lambda folder: {"weight": drawn(20, 3)})}
