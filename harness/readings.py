@@ -71,6 +71,14 @@ def _draft(file: Path, _config: Path | None, *, max_bytes: int) -> Answer:
     return {"config": json.dumps(outline(open_archive(file, max_bytes=max_bytes)))}, {}
 
 
+def _told(file: Path, _config: Path | None) -> Answer:
+    """What a file of a folder is, and the names that it gives for others."""
+    from weight_mapping.files.finding import tell
+
+    kind, names = tell(file)
+    return {"told": json.dumps([kind, sorted(names)])}, {}
+
+
 def recorded(file: Path) -> Arrays:
     """The arrays of an .npz file."""
     try:
@@ -91,5 +99,6 @@ READINGS: Mapping[str, Callable[..., Answer]] = {
     "load": _load,
     "inspect": _inspect,
     "draft": _draft,
+    "tell": _told,
     "recording": lambda file, _: ({}, recorded(file)),
 }

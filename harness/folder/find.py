@@ -5,16 +5,18 @@ from __future__ import annotations
 import glob
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import groupby
 from pathlib import Path
 
-from weight_mapping.errors import PortingError
+from harness import confined
+from weight_mapping.errors import PortingError, shown
 from weight_mapping.files import finding, opening
 from weight_mapping.files.finding import Folder, Found
 
 _MAGIC = "*?["
 Look = Callable[[Path], Folder]
+_look: Look = partial(finding.look, tell=confined.tell)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +33,11 @@ def is_one_model(path: Path) -> bool:
     if not path.is_dir():
         return not _is_pattern(path)
     try:
-        whole, seen = opening.whole(path), finding.look(path)
+        whole, seen = opening.whole(path), _look(path)
     except OSError:
         return False
     others = (one for one in seen.models if one.path != whole and one.kind != opening.CHECKPOINT)
-    deeper = (one for folder in seen.folders for one in _under(folder, path, finding.look, lambda _: None))
+    deeper = (one for folder in seen.folders for one in _under(folder, path, _look, lambda _: None))
     return whole is not None and whole not in seen.configurations and not any(others) and not any(deeper)
 
 
@@ -44,7 +46,7 @@ def find(paths: Sequence[Path], output: Path, say: Callable[[str], None]) -> Ite
     taken whatever it is; in a folder and of a pattern, what is a model by its content or claims it by its name. The
     output folder is left out. `say` is told of each folder that can't be listed; PortingError for a path that is
     not there."""
-    look = lru_cache(maxsize=4)(finding.look)
+    look = lru_cache(maxsize=4)(_look)
     for path in paths:
         if not path.exists() and not _is_pattern(path) and not _index(path).is_file():
             raise PortingError("no such file or folder", where=str(path))
@@ -76,16 +78,18 @@ def _models(path: Path, output: Path, look: Look, say: Callable[[str], None]) ->
 
 
 def _under(folder: Path, output: Path, look: Look, say: Callable[[str], None]) -> Iterator[Model]:
-    if folder.resolve() == output:
-        return
-    try:
-        inside = look(folder)
-    except OSError as error:
-        say(f"{folder}: can't be listed: {error.strerror}")
-        return
-    yield from (_paired(one, inside) for one in inside.models)
-    for inner in inside.folders:
-        yield from _under(inner, output, look, say)
+    waiting = [folder]
+    while waiting:
+        at = waiting.pop()
+        try:
+            if at.resolve() == output:
+                continue
+            inside = look(at)
+        except OSError as error:
+            say(f"{shown(at)}: can't be listed: {error.strerror}")
+            continue
+        yield from (_paired(one, inside) for one in inside.models)
+        waiting += reversed(inside.folders)
 
 
 def _paired(one: Found, inside: Folder) -> Model:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -148,3 +150,17 @@ def test_one_model_by_itself_is_no_folder(lstm: Path) -> None:
         shutil.copyfile(GOLDEN / "tf26_lstm2_ckpt" / name, lstm / "ck" / name)
     assert all(map(is_one_model, (lstm / "model.h5", lstm / "ck", lstm / "ck" / "ck", lstm / "nowhere.h5")))
     assert not any(map(is_one_model, (lstm, lstm / "*.h5", lstm / "ck*")))
+
+
+def test_folders_in_folders_without_end_are_looked_through(tmp_path: Path) -> None:
+    """Deeper than Python calls functions."""
+    deep = tmp_path / "deep"
+    inner = deep.joinpath(*"d" * 150)
+    inner.mkdir(parents=True)
+    shutil.copyfile(GOLDEN / "k2.2.4_tensorflow_lstm2.h5", inner / "m.h5")
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 100)
+    try:
+        assert [one.found.path for one in find([deep], tmp_path / "out", print)] == [inner / "m.h5"]
+    finally:
+        sys.setrecursionlimit(limit)

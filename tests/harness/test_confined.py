@@ -14,6 +14,7 @@ import pytest
 import weight_mapping as wm
 from harness import confined
 from weight_mapping.errors import DamagedFile, PortingError, UnsafeFile, Unsupported
+from weight_mapping.files import finding
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FILE = GOLDEN / "k2.2.4_tensorflow_lstm_hs.h5"
@@ -187,3 +188,26 @@ def test_a_recording_crosses(tmp_path: Path) -> None:
     for trusted in (False, True):
         found = confined.recording(tmp_path / "r.npz", trusted=trusted)
         assert {n: a.tobytes() for n, a in found.items()} == {n: a.tobytes() for n, a in arrays.items()}
+
+
+def test_long_json_in_a_folder_is_told_in_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What looks through a folder reads little of a stranger's file itself: a bomb is met by the limits."""
+    path = tmp_path / "model.json"
+    path.write_text('{"class_name": "Sequential", "config": []' + " " * finding._LIGHT + "}")
+    monkeypatch.setattr(finding, "tell", lambda path: pytest.fail("read here"))
+    assert confined.tell(path) == ("configuration", frozenset())
+    path.write_bytes(b'{"a": [' + b"[]," * (20 << 20) + b"[]]}")
+    with pytest.raises(PortingError):
+        confined.tell(path)
+    monkeypatch.setattr(finding, "is_light", lambda path: True)
+    with pytest.raises(pytest.fail.Exception, match="read here"):
+        confined.tell(path)
+
+
+def test_a_hole_in_a_file_buys_no_time(tmp_path: Path) -> None:
+    with (tmp_path / "model.h5").open("wb") as file:
+        file.write(b"\x89HDF\r\n\x1a\n")
+        file.truncate(3 << 30)
+    if (tmp_path / "model.h5").stat().st_blocks > 1 << 12:
+        pytest.skip("this file system stores holes")
+    assert confined._size(tmp_path / "model.h5") < 1 << 20

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,23 @@ _KERAS = (opening.HDF5, opening.KERAS_ZIP, opening.TFJS, opening.SHARDS, opening
 _CLAIMS = (".h5", ".hdf5", ".keras")
 """A file under such a name is offered whatever its bytes are: it may be a model that is damaged."""
 _ENDINGS = re.compile(r"(\.(h5|hdf5|keras|json|index|weights)|[._-](weights|w|ckpt|config|architecture|arch))$", re.I)
+
+
+_LIGHT = 1 << 20
+Told = tuple[str, frozenset[str]]
+"""A file's kind, and the names that it gives for its model's other files."""
+
+
+def is_light(path: Path) -> bool:
+    """Whether `tell` reads little of the file: its first bytes, a ZIP's directory (which is bounded), or short JSON."""
+    file = source(path)
+    return file.length <= _LIGHT or file.read(0, 16).lstrip()[:1] != b"{"
+
+
+def tell(path: Path) -> Told:
+    """What one file is, by its content. PortingError for what is none of the kinds that are known."""
+    kind, inside = opening.recognise(source(path))
+    return kind, frozenset(_names(kind, inside))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,16 +57,16 @@ class Folder:
     folders: tuple[Path, ...] = ()
 
 
-def look(folder: Path) -> Folder:
-    """What lies in this folder, in the order of names; links to folders are not followed. OSError where it can't be
-    listed."""
+def look(folder: Path, tell: Callable[[Path], Told] = tell) -> Folder:
+    """What lies in this folder, in the order of names; links to folders are not followed. `tell` may be one that reads
+    a stranger's file elsewhere. OSError where the folder can't be listed."""
     if (folder / savedmodel.GRAPH).is_file():
         return Folder(models=(_savedmodel(folder),))
     if (folder.parent / savedmodel.GRAPH).is_file():
         return Folder()  # a part of that one
     entries = sorted(folder.iterdir())
     files = [entry for entry in entries if entry.is_file()]
-    seen = [one for one in (_recognised(file, files) for file in files) if one is not None]
+    seen = [one for one in (_recognised(file, files, tell) for file in files) if one is not None]
     inner = {part for one in seen for part in one.parts if part != one.path}
     return Folder(
         models=tuple(one for one in seen if one.kind != opening.CONFIGURATION and one.path not in inner),
@@ -80,23 +97,20 @@ def _stem(path: Path) -> str:
     return name
 
 
-def _recognised(path: Path, beside: Sequence[Path]) -> Found | None:
+def _recognised(path: Path, beside: Iterable[Path], tell: Callable[[Path], Told]) -> Found | None:
     try:
-        kind, inside = opening.recognise(source(path))
+        kind, names = tell(path)
     except PortingError:
-        kind, inside = "", None
+        kind, names = "", frozenset()
     if kind in _KERAS or kind == opening.CONFIGURATION:
-        names = _names(kind, inside, path, beside)
-        parts = tuple(other for other in beside if names and other.name in names)
+        prefix = f"{path.name.removesuffix('.index')}.data-" if kind == opening.CHECKPOINT else None
+        parts = tuple(other for other in beside if other.name in names or (prefix and other.name.startswith(prefix)))
         return Found(path=path, kind=kind, parts=(path, *parts) if parts else ())
     return Found(path=path) if path.suffix.lower() in _CLAIMS else None
 
 
-def _names(kind: str, inside: Any, path: Path, beside: Iterable[Path]) -> set[object]:
+def _names(kind: str, inside: Any) -> set[str]:
     """The names of a model's other files, as the first of them gives them."""
-    if kind == opening.CHECKPOINT:
-        prefix = f"{path.name.removesuffix('.index')}.data-"
-        return {other.name for other in beside if other.name.startswith(prefix)}
     if kind == opening.TFJS:
         groups = [group for group in _listed(inside["weightsManifest"]) if isinstance(group, dict)]
         return {name for group in groups for name in _listed(group.get("paths")) if isinstance(name, str)}

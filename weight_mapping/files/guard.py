@@ -72,15 +72,15 @@ class Source:
         return Source(self.path, f"{self.name}:{name}", length, self.start + start, self.blob, self.identity)
 
     @contextmanager
-    def view(self) -> Iterator[View]:
-        """The bytes as a file object, for the length of a `with`."""
+    def view(self, most: int | None = None) -> Iterator[View]:
+        """The bytes as a file object, for the length of a `with`; it reads at most so many."""
         if self.blob is not None:
-            yield View(io.BytesIO(self.blob), self)
+            yield View(io.BytesIO(self.blob), self, most)
             return
         with self.path.open("rb") as handle:
             if _identity(os.fstat(handle.fileno())) != self.identity:
                 raise DamagedFile("the file changed while it was being read", where=self.name)
-            yield View(handle, self)
+            yield View(handle, self, most)
 
     def read(self, start: int = 0, size: int | None = None) -> bytes:
         """Exactly these bytes."""
@@ -94,10 +94,10 @@ class Source:
 class View:
     """A binary file object over one source; position 0 is the source's first byte."""
 
-    def __init__(self, handle: io.BufferedReader | io.BytesIO, source: Source) -> None:
+    def __init__(self, handle: io.BufferedReader | io.BytesIO, source: Source, most: int | None = None) -> None:
         self._handle, self._source, self._at = handle, source, 0
         # A reader of structure meets each byte about once; a loop within the structure meets them for ever.
-        self._budget = Budget(4 * source.length + (16 << 20), "structure")
+        self._budget = Budget(4 * source.length + (16 << 20) if most is None else most, "structure")
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._source.length}[whence]

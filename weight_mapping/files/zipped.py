@@ -15,6 +15,8 @@ from weight_mapping.files.guard import Budget, Source, reading
 
 SIGNATURE = b"PK\x03\x04"
 MAX_MEMBERS = 10_000
+_DIRECTORY = 4 << 20
+"""Bytes that telling an archive's members may read: its end, and a directory of so many members and more."""
 MAX_RATIO = 100
 _SMALL = 1 << 20
 _LOCAL_HEADER = 30
@@ -48,7 +50,7 @@ class Members:
 
 def members(source: Source) -> Members:
     """The archive's members, each name and size checked; nothing is read but the directory."""
-    with reading(source.name), source.view() as view, zipfile.ZipFile(view) as archive:
+    with reading(source.name), source.view(_DIRECTORY) as view, zipfile.ZipFile(view) as archive:
         infos = archive.infolist()
     if len(infos) > MAX_MEMBERS:
         raise UnsafeFile("too many members", where=source.name, found=len(infos), expected=f"at most {MAX_MEMBERS:,}")
