@@ -69,8 +69,10 @@ def _check(info: zipfile.ZipInfo, source: Source) -> None:
     parts = name.replace("\\", "/").split("/")
     if ".." in parts or name.startswith(("/", "\\")) or "\0" in name or "\\" in name or ":" in parts[0]:
         raise UnsafeFile("a member's name leads out of the archive", where=where)
-    if stat.S_ISLNK(info.external_attr >> 16):
-        raise UnsafeFile("a member is a symbolic link", where=where)
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        what = "a symbolic link" if kind == stat.S_IFLNK else "a pipe or a device"
+        raise UnsafeFile(f"a member is {what}", where=where)
     if info.flag_bits & _ENCRYPTED:
         raise DamagedFile("a member is encrypted", where=where, way_out="Save the model without a password.")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -98,8 +100,10 @@ def _window(source: Source, info: zipfile.ZipInfo, where: str) -> Source:
     local = source.read(info.header_offset, _LOCAL_HEADER)
     name_length, extra_length = (int.from_bytes(local[at : at + 2], "little") for at in (26, 28))
     name = source.read(info.header_offset + _LOCAL_HEADER, name_length)
+    flags, packing = (int.from_bytes(local[at : at + 2], "little") for at in (6, 8))
     if (
         local[:4] != SIGNATURE
+        or (flags & _ENCRYPTED, packing) != (0, zipfile.ZIP_STORED)
         or name.decode("utf-8", "replace") != info.orig_filename
         or info.file_size != info.compress_size
     ):

@@ -40,7 +40,7 @@ class Era:
 
 def era(version: str | None, backend: str | None, config: Any) -> Era:
     """The era of a file: by its version attribute, else by the keys that only one generation writes."""
-    found = re.match(r"(\d+(?:\.\d+)*)", version or "")
+    found = re.match(r"([0-9]{1,4}(?:\.[0-9]{1,4}){0,3})(?![0-9])", version or "")
     numbers = tuple(int(n) for n in found[1].split(".")) if found else ()
     if not numbers:
         return Era(
