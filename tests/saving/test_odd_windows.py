@@ -13,7 +13,7 @@ import weight_mapping as wm
 from weight_mapping.errors import Unrepresentable
 from weight_mapping.odd_windows import with_odd_windows
 from weight_mapping.plain import plain
-from weight_mapping.spec import ConvCell, Input, Plain, Recurrent, chain, leaves
+from weight_mapping.spec import Cell, ConvCell, Custom, Input, Plain, Recurrent, chain, leaves
 from weight_mapping.weights import CellWeights, Portable, Source
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "conv"
@@ -104,6 +104,22 @@ def test_a_convolutional_cell_of_theano(steps: dict[str, object]) -> None:
     assert found.bias is not None and np.array_equal(found.bias, stored.bias)  # type: ignore[arg-type]
     x = rng.normal(size=(2, 4, 6, 2))
     np.testing.assert_allclose(wm.oracle.run(widened, x), wm.oracle.run(portable, x), rtol=0, atol=1e-14)
+
+
+def test_the_layers_around_stay() -> None:
+    portable = convolution("conv", filters=5)
+    lstm = Recurrent(cells=(Cell(kind="lstm", units=1, input_size=2),))
+    others = {"d": plain("dense", units=2), "l": lstm, "f": plain("flatten"), "own": Custom(class_name="Theirs")}
+    kernel = {"kernel": np.ones((5, 2))}
+    cell = CellWeights(kind="lstm", kernel=np.ones((4, 1, 2)), recurrent=np.ones((4, 1, 1)), bias=np.ones((1, 4, 1)))
+    spec = chain("m", Input(name="x"), {**portable.spec.layers, **others})
+    around = Portable(
+        spec=spec, weights={**portable.weights, ("d",): kernel, ("l", "0"): cell, ("own",): {"a": np.ones(1)}}
+    )
+    widened = with_odd_windows(around)
+    assert {n: widened.spec.layers[n] for n in others} == others
+    assert widened.weights["d",] is kernel and widened.weights["l", "0"] is cell
+    assert widened.spec.layers["layer"] != spec.layers["layer"]
 
 
 def test_a_record_of_before_stays_before() -> None:
