@@ -1,179 +1,238 @@
-"""The benchmark: which implementations are timed, and how they are set against each other.
+"""The benchmark: what is set against each other, and in which processes.
 
-All implementations of one shape, task and device run interleaved in one process, on the same inputs and mapped weights.
-Each one's answer is held to the float64 oracle before and after timing. What can't be measured here is recorded with
-the reason. An implementation is a row.
+All implementations of one cell, shape, task and device run interleaved, on the same inputs and mapped weights, in each
+of several fresh processes; what needs a process of its own runs beside the same measure there. What can't be measured
+here is recorded with the reason.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import partial
-from itertools import groupby
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from harness import jobs, stopwatch
-from harness.jobs import Job, Prepared, Shape
-from harness.results import INTERRUPTED, Timing
-from weight_mapping.activations import Activation, activation, hard_sigmoid
+from harness import environment, fresh, growth, jobs, threads, tools
+from harness.following import Say, Step, follow
+from harness.implementations import (
+    BY_NAME,
+    DEVICES,
+    IMPLEMENTATIONS,
+    MEASURE,
+    PORTED_KERAS2,
+    Implementation,
+    chosen,
+    known,
+    obstacle,
+)  # fmt: skip
+from harness.jobs import FORWARD, TRAINING, Group
+from harness.results import INTERRUPTED
+from harness.rounds import time_group, untimed
+from harness.speed import Figure, Roof, Shape, Start, Timing, merged
 from weight_mapping.errors import PortingError
 
-Progress = Callable[[str], None]
 SHAPES: tuple[Shape, ...] = (
     (1, 100, 64, 64), (4, 100, 128, 128), (8, 100, 128, 128), (32, 100, 128, 128), (32, 100, 64, 512),
     (1, 100, 512, 512), (1, 1000, 32, 32), (128, 100, 128, 256),
 )  # fmt: skip
 """(batch, time, input, units): from one sample through a small layer to large batches and wide layers."""
+TRAINED: tuple[Shape, ...] = ((1, 100, 64, 64), (32, 100, 128, 128), (32, 100, 64, 512))
+"""Where a training step is timed, unless shapes are named."""
 FEW_SHAPES: tuple[Shape, ...] = ((1, 100, 64, 64), (32, 100, 128, 128), (1, 1000, 32, 32))
 """One sample through a small layer, a training batch, a long sequence."""
-DEVICES = ("cpu", "cuda")
-_SIGMOID = activation("sigmoid")
+STARTED: Shape = (32, 100, 128, 128)
+"""Where memory and the first call are measured, unless shapes are named."""
+SUITES = ("cells", "starts", "scaling", "tools")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Implementation:
-    """`adapter` is a module of `harness.backends` and `form` what its `prepare` makes. `usual` ones are timed unless
-    others are named."""
+class Request:
+    """What is to be measured. `shapes` and `implementations` empty: the usual ones. `rounds`: the most in each process;
+    `seconds`: after which a group ends early. `threads`: that every implementation is given."""
 
-    name: str
-    adapter: str
-    form: str
-    recurrent_activation: Activation = _SIGMOID
-    usual: bool = True
+    suites: Sequence[str] = ("cells",)
+    cells: Sequence[str] = ("lstm",)
+    shapes: Sequence[Shape] = ()
+    implementations: Sequence[str] = ()
+    tasks: Sequence[str] = jobs.TASKS
+    devices: Sequence[str] = DEVICES
+    processes: int = 3
+    rounds: int = 30
+    seconds: float = 1.0
+    threads: int = field(default_factory=threads.usable)
+
+    def __post_init__(self) -> None:
+        for asked, names, what in (
+            (self.suites, SUITES, "suite"), (self.cells, jobs.CELLS, "cell"), (self.tasks, jobs.TASKS, "task"),
+            (self.devices, DEVICES, "device"), (self.implementations, BY_NAME, "implementation"),
+        ):  # fmt: skip
+            known(asked, names, what)
+
+    def groups(self) -> list[Group]:
+        """What is timed side by side, group by group."""
+        return [
+            Group(cell=cell, shape=shape, task=task, device=device)
+            for device in self.devices
+            for cell in self.cells
+            for task in self.tasks
+            for shape in self.shapes or (SHAPES if task == FORWARD else TRAINED)
+        ]
 
 
-IMPLEMENTATIONS: tuple[Implementation, ...] = (
-    Implementation(name="torch nn.LSTM", adapter="timing_torch", form="bare"),
-    Implementation(name="torch port", adapter="timing_torch", form="port"),
-    Implementation(name="torch KerasLSTM", adapter="timing_torch", form="keras"),
-    Implementation(
-        name="torch port, hard_sigmoid 1/5", adapter="timing_torch", form="port",
-        recurrent_activation=hard_sigmoid(1 / 5),
-    ),
-    Implementation(
-        name="torch port, hard_sigmoid 1/5, step by step", adapter="timing_torch", form="steps",
-        recurrent_activation=hard_sigmoid(1 / 5),
-    ),
-    Implementation(name="Keras 3 tf.function", adapter="timing_tensorflow", form="keras function"),
-    Implementation(name="Keras 3 XLA", adapter="timing_tensorflow", form="keras xla", usual=False),
-    Implementation(name="Keras 3 eager", adapter="timing_tensorflow", form="keras eager", usual=False),
-    Implementation(name="tf_keras tf.function", adapter="timing_tensorflow", form="tf_keras function"),
-    Implementation(
-        name="tf_keras tf.function, hard_sigmoid 1/5", adapter="timing_tensorflow", form="tf_keras function",
-        recurrent_activation=hard_sigmoid(1 / 5), usual=False,
-    ),
-    Implementation(name="ONNX Runtime", adapter="timing_onnx", form="operator"),
-    Implementation(
-        name="ONNX Runtime, hard_sigmoid 1/5", adapter="timing_onnx", form="operator",
-        recurrent_activation=hard_sigmoid(1 / 5),
-    ),
-)  # fmt: skip
+@dataclass(slots=True, kw_only=True)
+class Found:
+    """What has been measured so far."""
+
+    parts: list[Timing] = field(default_factory=list)
+    starts: list[Start] = field(default_factory=list)
+    scaling: list[Timing] = field(default_factory=list)
+    roof: Roof = field(default_factory=Roof)
+    tools: list[Figure] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    """What was not measured as a whole, and why."""
 
 
 def obstacles(device: str) -> dict[str, str | None]:
     """For every implementation why it can't be measured on this device, or None where it can."""
-    return {row.name: _obstacle(row, device) for row in IMPLEMENTATIONS}
+    return {row.name: obstacle(row, device) for row in IMPLEMENTATIONS}
 
 
-def usual() -> tuple[str, ...]:
-    return tuple(row.name for row in IMPLEMENTATIONS if row.usual)
+def default(progress: Say | None = None) -> tuple[Timing, ...]:
+    """The usual implementations at a few shapes, in this process: what a verification can spare."""
+    found: list[Timing] = []
+    for group in (Group(shape=shape, task=task) for shape in FEW_SHAPES for task in jobs.TASKS):
+        if progress:
+            progress(f"timing {group}")
+        found += time_group(group, [row for row in chosen(None) if not row.apart], rounds=15, seconds=1.5)
+    return tuple(found)
 
 
-def default(progress: Progress | None = None) -> tuple[Timing, ...]:
-    """The usual implementations at a few shapes within the time that a verification can spare."""
-    return run(FEW_SHAPES, rounds=15, seconds=1.5, progress=progress)
+def steps(request: Request, found: Found, answers: str) -> list[Step]:
+    """The way through a request, which fills `found`. `answers`: a folder for the oracle's."""
+    made = [_roof(request, found)]
+    for suite in request.suites:
+        made += _STEPS[suite](request, found, answers)
+    return made
 
 
-def run(
-    shapes: Iterable[Shape] = SHAPES,
-    implementations: Iterable[str] | None = None,
-    tasks: Iterable[str] = jobs.TASKS,
-    devices: Iterable[str] = DEVICES,
-    *,
-    rounds: int = 30,
-    seconds: float = 10.0,
-    progress: Progress | None = None,
-) -> tuple[Timing, ...]:
-    """One Timing for every shape, task, device and implementation, measured or not.
-
-    `rounds` is the most that each is timed; a group of the same shape, task and device stops early once `seconds` are
-    spent and 6 rounds are done, the fewest that give a median a 95 % interval. PortingError names an implementation,
-    task or device that is not known. Ctrl-C ends it: what was left is in the timings, not measured."""
-    named = {row.name: row for row in IMPLEMENTATIONS}
-    chosen = usual() if implementations is None else implementations
-    rows = [named[name] for name in _known(chosen, named, "implementation")]
-    devices, shapes, tasks = _known(devices, DEVICES, "device"), list(shapes), _known(tasks, jobs.TASKS, "task")
-    plan = [(shape, task, device) for device in devices for shape in shapes for task in tasks]
-    timings: list[Timing] = []
-    try:
-        for shape, task, device in plan:
-            if progress and any(_obstacle(row, device) is None for row in rows):
-                progress(f"timing {task} {shape} on {device}")
-            timings += _group(shape, task, device, rows, rounds, seconds)
-    except KeyboardInterrupt:
-        left = plan[len(timings) // len(rows) :]
-        timings += [_untimed(row, shape, task, device, INTERRUPTED) for shape, task, device in left for row in rows]
-    return tuple(timings)
+def run(request: Request, say: Say) -> tuple[Found, list[Timing]]:
+    """Measure what is asked for; what was found, and of it one Timing for every implementation and group, measured or
+    not. Ctrl-C ends it: what was left is in the timings, not measured."""
+    found, end = Found(), ""
+    with tempfile.TemporaryDirectory(prefix="lstm-parity-") as answers:
+        try:
+            follow(steps(request, found, answers), say)
+        except KeyboardInterrupt:
+            end = INTERRUPTED
+            found.failed["what was left to do"] = INTERRUPTED
+    rows = chosen(request.implementations or None) if "cells" in request.suites else []
+    done = {(t.implementation, t.group): t for t in merged(found.parts)}
+    missed = [untimed(row, group, _lacking(group.device) or end) for group in request.groups() for row in rows]
+    return found, [done.get((t.implementation, t.group), t) for t in missed]
 
 
-def _untimed(row: Implementation, shape: Shape, task: str, device: str, reason: str) -> Timing:
-    note = f"not measured: {reason}"
-    return Timing(implementation=row.name, shape=shape, task=task, device=device, seconds=(), note=note)
+def _lacking(device: str) -> str | None:
+    """Why nothing at all is measured on this device, or None."""
+    none = device == "cuda" and environment.cuda()["device"] == "none"
+    return "this machine has no CUDA device" if none else None
 
 
-def _group(
-    shape: Shape, task: str, device: str, rows: Sequence[Implementation], rounds: int, seconds: float
-) -> list[Timing]:
-    timing = partial(Timing, shape=shape, task=task, device=device)
-    reasons = {row.name: reason for row in rows if (reason := _obstacle(row, device))}
-    able = [(row, adapter(row)) for row in rows if row.name not in reasons]
-    made = {a: jobs.make(shape, a, task) for a in {row.recurrent_activation for row, _ in able}}
-    ready: list[tuple[Implementation, Job, Prepared]] = []
-    with ExitStack() as precision:
-        for module in {module for _, module in able}:
-            precision.enter_context(module.full_precision())
-        for row, module in able:
-            job = made[row.recurrent_activation]
-            try:
-                ready.append((row, job, module.prepare(job, form=row.form, device=device)))
-            except (ImportError, PortingError) as error:
-                reasons[row.name] = str(error)
-        before = [job.agrees(prepared.answer()) for _, job, prepared in ready]
-        figures = stopwatch.interleave([prepared.run for _, _, prepared in ready], rounds=rounds, seconds=seconds)
-        after = [job.agrees(prepared.answer()) for _, job, prepared in ready]
-    note = "TF32 off" if device == "cuda" else ""
-    done = {
-        row.name: timing(implementation=row.name, seconds=spent, agrees=first and last, note=note)
-        for (row, _, _), spent, first, last in zip(ready, figures, before, after, strict=True)
-    }
+def _roof(request: Request, found: Found) -> Step:
+    def work() -> Iterator[object]:
+        yield
+        for told in _call("roof", found, "harness.backends.roof_torch:measure", request):
+            found.roof = Roof(**told)
+            yield
+
+    return Step(title="this machine", parts=["matrix products, memory"], work=work, ready=1, each=6)
+
+
+def _cells(request: Request, found: Found, answers: str) -> list[Step]:
+    """In each process all groups; then those that need one of their own, with the first of the others as measure."""
+    rows = chosen(request.implementations or None)
+    together = [row for row in rows if not row.apart]
+    lots = [together] if together else []
+    lots += [[*together[:1], row] for row in rows if row.apart]
+    groups = [group for group in request.groups() if not _lacking(group.device)]
     return [
-        done[row.name] if row.name in done else _untimed(row, shape, task, device, reasons[row.name]) for row in rows
+        _timing(request, found, answers, lot, groups, title)
+        for lot in lots
+        for name in ["side by side" if lot is together else f"{lot[-1].name} apart"]
+        for title in (f"{name}, process {n + 1} of {request.processes}" for n in range(request.processes))
     ]
 
 
-def adapter(row: Implementation) -> Any:
-    return importlib.import_module(f"harness.backends.{row.adapter}")
+def _timing(
+    request: Request, found: Found, answers: str, rows: Sequence[Implementation], groups: Sequence[Group], title: str
+) -> Step:
+    kept = {row.name for row in rows} if not rows[-1].apart else {rows[-1].name}
+
+    def work() -> Iterator[object]:
+        yield
+        for told in _call(
+            "cells", found, "harness.rounds:time_groups", request, groups=[asdict(g) for g in groups],
+            implementations=[row.name for row in rows], rounds=request.rounds, seconds=request.seconds, answers=answers,
+        ):  # fmt: skip
+            found.parts += [t for t in map(_timing_of, told) if t.implementation in kept]
+            yield
+
+    each = 0.2 + 0.3 * len(rows) + 1.5 * request.seconds if groups else 0
+    return Step(title=title, parts=[str(group) for group in groups], work=work, ready=2 + 0.5 * len(rows), each=each)
 
 
-def _obstacle(row: Implementation, device: str) -> str | None:
+def _starts(request: Request, found: Found, _answers: str) -> list[Step]:
+    asked = [
+        (Group(cell=cell, shape=shape, task=task), row)
+        for cell in request.cells
+        for shape in request.shapes or (STARTED,)
+        for task in request.tasks
+        for row in chosen(request.implementations or None)
+        if not (task == TRAINING and row.adapter in ("timing_onnx", "timing_openvino"))
+    ]
+
+    def work() -> Iterator[object]:
+        yield
+        for group, row in asked:
+            for told in _call(
+                f"first call of {row.name}", found, "harness.rounds:time_start", request, group=asdict(group),
+                implementation=row.name,
+            ):  # fmt: skip
+                found.starts.append(Start(**{**told, "shape": tuple(told["shape"])}))
+            yield
+
+    parts = [f"{row.name}, {group.task}" for group, row in asked]
+    return [Step(title="first call and memory, a fresh process each", parts=parts, work=work, ready=0, each=5)]
+
+
+def _scaling(request: Request, found: Found, answers: str) -> list[Step]:
+    groups = [Group(cell=cell, shape=shape, layers=n) for cell in request.cells for shape, n in growth.sizes()]
+
+    def work() -> Iterator[object]:
+        yield
+        for told in _call(
+            "scaling", found, "harness.rounds:time_groups", request, groups=[asdict(g) for g in groups],
+            implementations=[MEASURE, PORTED_KERAS2], rounds=10, seconds=0.3, answers=answers,
+        ):  # fmt: skip
+            found.scaling += map(_timing_of, told)
+            yield
+
+    return [Step(title="scaling", parts=[str(group) for group in groups], work=work, ready=3, each=1.2)]
+
+
+def _tools(request: Request, found: Found, _answers: str) -> list[Step]:
+    return tools.steps(found.tools, found.failed, threads.environment(request.threads))
+
+
+_STEPS = {"cells": _cells, "starts": _starts, "scaling": _scaling, "tools": _tools}
+
+
+def _call(what: str, found: Found, function: str, request: Request, **arguments: Any) -> Iterator[Any]:
+    """What a fresh process measures; where it dies, that is noted and the rest goes on."""
     try:
-        reason: str | None = adapter(row).missing(row.form, device)
-    except ImportError as error:
-        return f"{error.name or row.adapter} is not installed"
-    return reason
+        yield from fresh.call(function, threads.environment(request.threads), **arguments)
+    except PortingError as error:
+        found.failed[what] = str(error)
 
 
-def _known(asked: Iterable[str], known: Collection[str], what: str) -> list[str]:
-    chosen = list(asked)
-    for name in chosen:
-        if name not in known:
-            raise PortingError(f"there is no {what} {name!r}", expected=f"one of {', '.join(known)}")
-    return chosen
-
-
-def groups(timings: Iterable[Timing]) -> list[list[Timing]]:
-    """The timings that ran side by side: same shape, task and device, in their order."""
-    return [list(group) for _, group in groupby(timings, key=lambda t: (t.shape, t.task, t.device))]
+def _timing_of(told: dict[str, Any]) -> Timing:
+    return Timing(**{name: tuple(value) if isinstance(value, list) else value for name, value in told.items()})

@@ -2,7 +2,7 @@
 
 Schema history
 1  first: verdict, environment, cases with checks, benchmarks, explanations, not_measured. Later, and empty where it is
-   absent: sweep.
+   absent: sweep; starts, scaling, roof, figures, and of a timing its cell, layers, processes and measure.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from harness.speed import Figure, Roof, Start, Timing
 from weight_mapping.declared import check
 from weight_mapping.errors import DamagedFile, shown
 from weight_mapping.files.atomic import replacing
@@ -113,24 +114,6 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """One implementation at one shape: rounds interleaved with the others of the same shape."""
-
-    implementation: str
-    task: str
-    """'forward' or 'training step'."""
-    device: str
-    """'cpu' or 'cuda'."""
-    shape: tuple[int, int, int, int]
-    """batch, time, input, units."""
-    seconds: tuple[float, ...]
-    """Every measured round; empty where not measured."""
-    agrees: bool | None = None
-    """Whether the answer agreed with the others', before and after timing."""
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
     """A deliberately wrong port, and whether the harness saw it."""
 
@@ -156,6 +139,12 @@ class Results:
     """The ids of every case that should be there: one missing and the run is no pass."""
     mutants: tuple[Mutant, ...] = ()
     timings: tuple[Timing, ...] = ()
+    starts: tuple[Start, ...] = ()
+    scaling: tuple[Timing, ...] = ()
+    """Timings of the same layers at growing sizes."""
+    roof: Roof = field(default_factory=Roof)
+    figures: tuple[Figure, ...] = ()
+    """What is asked of the program's speed, and what was measured of it."""
     not_measured: Mapping[str, str] = field(default_factory=dict)
     """What was not measured, and why."""
     sweep: Mapping[str, Any] = field(default_factory=dict)
@@ -180,7 +169,7 @@ class Results:
     def verdict(self) -> str:
         """holds only if every planned case is there and holds (or is labelled chaotic), and every mutant was caught."""
         bad = any(case.verdict == FAILS for case in self.cases) or any(not m.caught for m in self.mutants)
-        wrong_times = any(t.agrees is False for t in self.timings)
+        wrong_times = any(t.agrees is False for t in (*self.timings, *self.scaling))
         return FAILS if bad or self.missing or wrong_times or not self._swept else HOLDS
 
     @property
@@ -210,7 +199,9 @@ def from_json(text: str) -> Results:
     ]
     data["conventions"] = [_record(Convention, c) for c in data.get("conventions", ())]
     data["mutants"] = [_record(Mutant, m) for m in data["mutants"]]
-    data["timings"] = [_record(Timing, t) for t in data["timings"]]
+    for name, kind in (("timings", Timing), ("starts", Start), ("scaling", Timing), ("figures", Figure)):
+        data[name] = [_record(kind, one) for one in data.get(name, ())]
+    data["roof"] = _record(Roof, data.get("roof", {}))
     return _record(Results, data)
 
 

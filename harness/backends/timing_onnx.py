@@ -1,4 +1,4 @@
-"""ONNX Runtime under the stopwatch: the operator LSTM as a port writes it."""
+"""ONNX Runtime under the stopwatch: the operator as a port writes it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import onnxruntime
 
 from harness.backends.ported_onnx import session
 from harness.jobs import FORWARD, Job, Prepared
+from harness.threads import asked
 from weight_mapping.errors import Unrepresentable
 from weight_mapping.onnx import to_onnx
 from weight_mapping.spec import Input, chain
@@ -26,12 +27,17 @@ def full_precision() -> Iterator[None]:
     yield
 
 
-def prepare(job: Job, *, form: str, device: str) -> Prepared:
-    """`form` and `device` have one value each, 'operator' and 'cpu'. Raises Unrepresentable for a training step."""
-    assert (form, device) == ("operator", "cpu")
+def model_of(job: Job, name: str) -> bytes:
+    """The layer as an ONNX file's bytes, its input called x. Raises Unrepresentable for a training step."""
     if job.task != FORWARD:
-        raise Unrepresentable("ONNX Runtime infers, and takes no training step")
-    spec = chain("timed", Input(name="x", shape=(None, None, job.x.shape[-1])), {"lstm": job.layer})
-    model = to_onnx(Portable(spec=spec, weights={("lstm", "0"): job.weights}))
-    ran = session(model.SerializeToString())
+        raise Unrepresentable(f"{name} infers, and takes no training step")
+    spec = chain("timed", Input(name="x", shape=(None, None, job.x.shape[-1])), {"layer": job.layer})
+    weights = {("layer", *place): own for place, own in job.weights.items()}
+    return bytes(to_onnx(Portable(spec=spec, weights=weights)).SerializeToString())
+
+
+def prepare(job: Job, *, form: str) -> Prepared:
+    """`form` has one value, 'operator'."""
+    assert form == "operator"
+    ran = session(model_of(job, "ONNX Runtime"), asked() or 0)
     return Prepared(run=lambda: ran.run(None, {"x": job.x}), answer=lambda: {"outputs": ran.run(None, {"x": job.x})[0]})

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import tensorflow as tf
 
-from harness.jobs import FORWARD, Answer, Job, Prepared, gradients
+from harness.jobs import FORWARD, Answer, Job, Prepared
 from weight_mapping import keras as keras_side
-from weight_mapping.packing import unpack
 
 
 def missing(form: str, device: str) -> str | None:
@@ -37,15 +36,17 @@ def full_precision() -> Iterator[None]:
         switch.enable_tensor_float_32_execution(before)
 
 
-def prepare(job: Job, *, form: str, device: str) -> Prepared:
+def prepare(job: Job, *, form: str) -> Prepared:
     """`form`: the Keras module and how it is called, 'keras function', 'tf_keras eager', 'keras xla'."""
     package, mode = form.split()
-    place = "/GPU:0" if device == "cuda" else "/CPU:0"
+    on_gpu = job.group.device == "cuda"
+    place = "/GPU:0" if on_gpu else "/CPU:0"
     with tf.device(place):
-        layer = keras_side.build_layer(job.layer, {("0",): job.weights}, keras=_keras(package))
+        layer = keras_side.build_layer(job.layer, job.weights, keras=_keras(package))
         x = tf.constant(job.x)
-        call = _compiled(_forward(layer) if job.task == FORWARD else _training_step(layer), mode)
-    settle: Callable[[], None] = tf.test.experimental.sync_devices if device == "cuda" else lambda: None
+        cells = dict(keras_side.cells_of(layer))
+        call = _compiled(_forward(layer) if job.task == FORWARD else _training_step(layer, cells), mode)
+    settle: Callable[[], None] = tf.test.experimental.sync_devices if on_gpu else lambda: None
 
     def run() -> Any:
         with tf.device(place):
@@ -57,7 +58,10 @@ def prepare(job: Job, *, form: str, device: str) -> Prepared:
         result = run()
         if job.task == FORWARD:
             return {"outputs": result.numpy()}
-        return gradients(unpack("keras", "lstm", [g.numpy() for g in result]))
+        return job.gradients({
+            place: keras_side.canonical(cells[place], {name: g.numpy() for name, g in own.items()})
+            for place, own in result.items()
+        })  # fmt: skip
 
     return Prepared(run=run, answer=answer)
 
@@ -82,9 +86,12 @@ def _forward(layer: Any) -> Callable[[Any], Any]:
     return lambda x: layer(x, training=False)
 
 
-def _training_step(layer: Any) -> Callable[[Any], Any]:
+def _training_step(layer: Any, cells: Mapping[Any, Any]) -> Callable[[Any], Any]:
     # Keras 3 wraps TensorFlow's variables; the tape knows only what is inside.
-    variables = [v if isinstance(v, tf.Variable) else v.value for v in layer.trainable_variables]
+    variables = {
+        place: {name: v if isinstance(v, tf.Variable) else v.value for name, v in keras_side.variables(cell).items()}
+        for place, cell in cells.items()
+    }
 
     def step(x: Any) -> Any:
         with tf.GradientTape() as tape:

@@ -12,9 +12,11 @@ import torch
 from torch import Tensor, nn
 
 import weight_mapping.torch as wt
-from harness.jobs import FORWARD, Answer, Job, Prepared, gradients
+from harness.jobs import FORWARD, Answer, Job, Prepared
 from weight_mapping.packing import pack, unpack
+from weight_mapping.spec import Path
 from weight_mapping.torch import kernel as compiled
+from weight_mapping.weights import CellWeights
 
 Forward = Callable[[Tensor], Tensor]
 
@@ -54,12 +56,13 @@ def _steps_alone() -> Iterator[None]:
         os.environ.pop(compiled.SWITCH) if before is None else os.environ.update({compiled.SWITCH: before})
 
 
-def prepare(job: Job, *, form: str, device: str) -> Prepared:
-    """`form`: 'bare' (nn.LSTM alone), 'port' (what a port builds), 'keras' (the module with Keras' semantics), or
-    'steps', which is that without the compiled cells."""
+def prepare(job: Job, *, form: str) -> Prepared:
+    """`form`: 'bare' (PyTorch's own module alone), 'port' (what a port builds), 'keras' (the module with Keras'
+    semantics), or 'steps', which is that without the compiled cells. Raises Unrepresentable for a bare GRU that resets
+    before the product."""
     module, forward = _bare(job) if form == "bare" else _ported(job, form)
-    module.to(device)
-    x = torch.from_numpy(job.x).to(device)
+    module.to(job.group.device)
+    x = torch.from_numpy(job.x).to(job.group.device)
     if job.task == FORWARD:
         module.eval()
 
@@ -77,21 +80,28 @@ def prepare(job: Job, *, form: str, device: str) -> Prepared:
 
     def answer() -> Answer:
         step()
-        return _gradients(module) if form == "bare" else gradients(wt.gradients(module)[("0",)])
+        return job.gradients(_gradients(module, job) if form == "bare" else wt.gradients(module))
 
     return Prepared(run=step, answer=answer)
 
 
 def _bare(job: Job) -> tuple[nn.Module, Forward]:
-    _, _, inputs, units = job.shape
-    lstm = nn.LSTM(inputs, units, batch_first=True)
+    _, _, inputs, units = job.group.shape
+    made: nn.Module = _MODULES[job.cell.kind](inputs, units, num_layers=job.group.layers, batch_first=True)
     # Both biases train, as they do for whoever writes nn.LSTM; the second one starts at zero.
-    lstm.load_state_dict({f"{name}_l0": torch.from_numpy(array) for name, array in pack("torch", job.weights).items()})
-    return lstm, lambda x: lstm(x)[0]
+    made.load_state_dict({
+        f"{name}_l{n}": torch.from_numpy(array)
+        for n, own in enumerate(job.weights.values())
+        for name, array in pack("torch", own).items()
+    })  # fmt: skip
+    return made, lambda x: made(x)[0]
+
+
+_MODULES = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 
 def _ported(job: Job, form: str) -> tuple[nn.Module, Forward]:
-    module = wt.build_layer(job.layer, {("0",): job.weights}, dtype=torch.float32, prefer_native=form == "port")
+    module = wt.build_layer(job.layer, job.weights, dtype=torch.float32, prefer_native=form == "port")
 
     def forward(x: Tensor) -> Tensor:
         with _steps_alone() if form == "steps" else nullcontext():
@@ -100,9 +110,14 @@ def _ported(job: Job, form: str) -> tuple[nn.Module, Forward]:
     return module, forward
 
 
-def _gradients(lstm: nn.Module) -> Answer:
-    found = [(name.removesuffix("_l0"), p.grad) for name, p in lstm.named_parameters()]
-    return gradients(unpack("torch", "lstm", {name: g.cpu().numpy() for name, g in found if g is not None}))
+def _gradients(module: nn.Module, job: Job) -> dict[Path, CellWeights]:
+    found = {name: p.grad.cpu().numpy() for name, p in module.named_parameters() if p.grad is not None}
+    return {
+        (str(n),): unpack("torch", job.cell.kind, {
+            name.removesuffix(f"_l{n}"): array for name, array in found.items() if name.endswith(f"_l{n}")
+        })
+        for n in range(job.group.layers)
+    }  # fmt: skip
 
 
 def _done(value: Tensor) -> Tensor:

@@ -1,17 +1,18 @@
-"""`lstm-parity bench`: the implementations timed against each other, and against an earlier run."""
+"""`lstm-parity bench`: the implementations timed against each other, the program against its goals, and both against an
+earlier run."""
 
 from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from harness.intervals import in_words, median_interval, paired_ratio, unpaired_ratio
-from harness.results import INTERRUPTED, Results, Timing, read_file, to_json, write_text
+from harness.commands import timing_tables
+from harness.results import INTERRUPTED, Results, read_file, to_json, write_text
+from harness.speed import Timing
 
 
 def _shapes(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
@@ -24,16 +25,26 @@ def _shapes(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> t
 
 @click.command("bench")
 @click.option(
+    "--suite", "suites", multiple=True, type=click.Choice(["cells", "starts", "scaling", "tools", "all"]),
+    help="cells (the default) against each other; first calls and memory; growth with sizes; this program's commands.",
+)  # fmt: skip
+@click.option("--cell", "cells", multiple=True, metavar="NAME", help="lstm (the default), gru, gru-reset-before, rnn.")
+@click.option(
     "--shape", "shapes", callback=_shapes, multiple=True, metavar="B,T,I,U", help="Batch, time, input, units."
 )
 @click.option(
     "--implementation", "implementations", multiple=True, metavar="NAME", help="May be repeated; --list shows them."
 )
 @click.option("--task", "tasks", multiple=True, metavar="NAME", help="'forward' or 'training step'; may be repeated.")
+@click.option(
+    "--processes", type=click.IntRange(min=1), default=3, show_default=True, help="Fresh ones, each with all rounds."
+)
+@click.option("--threads", type=click.IntRange(min=1), help="That each implementation is given.  [default: the cores]")
 @click.option("--rounds", type=click.IntRange(min=1), default=30, show_default=True, help="The most rounds of each.")
 @click.option(
-    "--seconds", type=click.FloatRange(min=0), default=10.0, show_default=True, help="For each shape, task and device."
-)
+    "--seconds", type=click.FloatRange(min=0), default=1.0, show_default=True,
+    help="For the rounds of one shape and task in one process.",
+)  # fmt: skip
 @click.option(
     "--compare", "old", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="An earlier results.json."
 )
@@ -45,94 +56,86 @@ def _shapes(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> t
     "--list", "listing", is_flag=True, help="The implementations; those with * are timed unless others are named."
 )
 def command(
-    shapes: tuple[Any, ...], implementations: tuple[str, ...], tasks: tuple[str, ...], rounds: int, seconds: float,
-    old: Path | None, output: Path | None, as_json: bool, listing: bool,
+    suites: tuple[str, ...], cells: tuple[str, ...], shapes: tuple[Any, ...], implementations: tuple[str, ...],
+    tasks: tuple[str, ...], processes: int, threads: int | None, rounds: int, seconds: float, old: Path | None,
+    output: Path | None, as_json: bool, listing: bool,
 ) -> int:  # fmt: skip
-    """Time Keras and PyTorch against each other: same weights, same inputs, interleaved in one process.
+    """Time Keras, PyTorch, ONNX Runtime and OpenVINO against each other: same weights, same inputs, interleaved rounds
+    in several fresh processes, every answer held to the oracle before and after.
 
-    Ratios come from rounds side by side; 'not significant' is said where the interval of the median holds 1.
+    Ratios come from rounds side by side; 'not significant' is said where the interval of the median holds 1. --compare
+    says what got slower since, where the environments agree.
 
     \b
+    lstm-parity bench --suite all -o today
     lstm-parity bench --shape 32,100,128,128 --task forward
-    lstm-parity bench -o today --compare results.json
+    lstm-parity bench --cell gru -o today --compare results.json
     """
-    from harness import bench, environment
-    from harness.jobs import TASKS
+    from harness import bench, environment, following, goals
+    from harness import threads as cores
+    from harness.implementations import IMPLEMENTATIONS
 
     if listing:
-        for row in bench.IMPLEMENTATIONS:
+        for row in IMPLEMENTATIONS:
             click.echo(f"{'*' if row.usual else ' '} {row.name}")
         return 0
     earlier = read_file(old) if old else None
-    timings = bench.run(
-        shapes or bench.SHAPES, implementations or None, tasks or TASKS, rounds=rounds, seconds=seconds,
-        progress=lambda text: click.echo(text, err=True),
+    given = {"cells": cells, "tasks": tasks, "suites": bench.SUITES if "all" in suites else suites}
+    request = bench.Request(
+        shapes=shapes, implementations=implementations, processes=processes, rounds=rounds, seconds=seconds,
+        threads=threads or cores.usable(), **{name: value for name, value in given.items() if value},
     )  # fmt: skip
-    missing = {f"{t.implementation} on {t.device}": t.note for t in timings if not t.seconds}
+
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
+    say("\n".join(following.plan(bench.steps(request, bench.Found(), ""))))
+    found, timings = bench.run(request, say)
+    missing = {
+        f"{t.implementation} on {t.device}": t.note for t in (*timings, *found.starts) if t.note and not _done(t)
+    }
+    where = environment.describe()
     results = Results(
-        kind="bench", command=f"lstm-parity {' '.join(sys.argv[1:])}", environment=environment.describe(),
-        timings=timings, not_measured=missing,
+        kind="bench", command=f"lstm-parity {shlex.join(sys.argv[1:])}", timings=tuple(timings),
+        environment={**where, "threads": {"each": request.threads}, "kernel": _kernel()},
+        starts=tuple(found.starts), scaling=tuple(found.scaling), roof=found.roof,
+        figures=(*goals.figures(timings, found.scaling), *found.tools), not_measured={**missing, **found.failed},
     )  # fmt: skip
-    click.echo(to_json(results) if as_json else "\n".join(_tables(timings, missing)))
+    click.echo(to_json(results) if as_json else "\n".join(timing_tables.tables(results)))
     if earlier and not as_json:
-        click.echo("\n".join(_comparison(results, earlier)))
+        click.echo("\n".join(timing_tables.comparison(results, earlier)))
     if output:
         from reports import render
 
         write_text(output / "results.json", to_json(results))
-        write_text(output / "report.html", render.page(results))
+        write_text(output / "report.html", render.page(results, earlier))
         click.echo(output / "report.html", err=as_json)
     if results.interrupted:
-        click.echo(f"interrupted; what was timed is kept. What is left: {rest(results)}", err=True)
+        click.echo(f"interrupted; what was measured is kept. What is left: {rest(results)}", err=True)
         return 130
     return int(results.verdict != "holds")
+
+
+def _done(one: Any) -> bool:
+    return bool(one.seconds if isinstance(one, Timing) else one.first)
+
+
+def _kernel() -> dict[str, Any]:
+    """What runs the cells that torch.nn can't express: runs of one and of the other can't be compared."""
+    from harness.commands.doctor import kernel
+
+    return {"runs": kernel()["runs"]}
 
 
 def rest(results: Results) -> str:
     """The command that times what an interrupted run has left."""
     left = [t for t in results.timings if t.note.endswith(INTERRUPTED)]
+    if not left:
+        return results.command
     words = [
         *(("--implementation", name) for name in dict.fromkeys(t.implementation for t in left)),
         *(("--task", name) for name in dict.fromkeys(t.task for t in left)),
+        *(("--cell", name) for name in dict.fromkeys(t.cell for t in left) if name != "lstm"),
         *(("--shape", ",".join(map(str, shape))) for shape in dict.fromkeys(t.shape for t in left)),
     ]
     return shlex.join(["lstm-parity", "bench", *(word for pair in words for word in pair)])
-
-
-def _tables(timings: Sequence[Timing], missing: Mapping[str, str]) -> Iterator[str]:
-    from harness.bench import groups
-
-    width = max(len(t.implementation) for t in timings)
-    for group in groups(timings):
-        measured = [t for t in group if t.seconds]
-        if not measured:
-            continue
-        yield f"\n{_title(group[0])}; ratios are to {measured[0].implementation}"
-        for t in measured:
-            ratio = "" if t is measured[0] else in_words(paired_ratio(t.seconds, measured[0].seconds))
-            wrong = "  WRONG ANSWER" if t.agrees is False else ""
-            yield f"  {t.implementation:{width}}  {_milliseconds(t.seconds)}  {ratio}{wrong}".rstrip()
-    if missing:
-        yield "\nNot measured"
-        yield from (f"  {name}: {reason.removeprefix('not measured: ')}" for name, reason in missing.items())
-
-
-def _comparison(new: Results, old: Results) -> Iterator[str]:
-    keys = {*new.environment, *old.environment}
-    differing = ", ".join(sorted(key for key in keys if new.environment.get(key) != old.environment.get(key)))
-    yield "\nAgainst the earlier run" + (f", which ran elsewhere: {differing} differ" if differing else "")
-    before = {(t.implementation, t.task, t.device, tuple(t.shape)): t for t in old.timings if t.seconds}
-    for t in new.timings:
-        earlier = before.get((t.implementation, t.task, t.device, t.shape))
-        if earlier and t.seconds:
-            yield f"  {t.implementation}, {_title(t)}: {in_words(unpaired_ratio(t.seconds, earlier.seconds))}"
-
-
-def _title(t: Timing) -> str:
-    batch, time, inputs, units = t.shape
-    return f"{t.task}, batch {batch}, time {time}, input {inputs}, units {units}, {t.device}"
-
-
-def _milliseconds(seconds: Sequence[float]) -> str:
-    middle = median_interval(seconds)
-    return f"{middle.median * 1e3:9.3f} ms ({middle.low * 1e3:.3f} to {middle.high * 1e3:.3f})"
