@@ -127,7 +127,8 @@ def run(request: Request, say: Say) -> tuple[Found, list[Timing]]:
             found.failed["what was left to do"] = INTERRUPTED
     rows = chosen(request.implementations or None) if "cells" in request.suites else []
     done = {(t.implementation, t.group): t for t in merged(found.parts)}
-    missed = [untimed(row, group, _lacking(group.device) or end) for group in request.groups() for row in rows]
+    lost = end or found.failed.get("cells", "")
+    missed = [untimed(row, group, _lacking(group.device) or lost) for group in request.groups() for row in rows]
     return found, [done.get((t.implementation, t.group), t) for t in missed]
 
 

@@ -33,7 +33,8 @@ def call(function: str, environment: Mapping[str, str], **arguments: Any) -> Ite
                 yield json.loads(line)
             if code := process.wait():
                 said.seek(max(said.seek(0, os.SEEK_END) - _TAIL, 0))
-                found = f"exit code {code}, after saying: {shown(said.read().decode(errors='replace').strip())}"
+                *_, last = ["nothing", *said.read().decode(errors="replace").strip().splitlines()]
+                found = f"exit code {code}, after saying: {shown(last)}"
                 raise PortingError("a process that measures died", where=function, found=found)
         finally:
             process.kill()

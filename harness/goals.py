@@ -66,9 +66,10 @@ def _figure(goal: Goal, interval: Interval | None, note: str) -> Figure:
     if interval is None:
         return Figure(name=goal.name, goal=goal.words, unit=goal.unit, value=None, note=note)
     low, high = (interval.low, interval.high) if interval.coverage else (None, None)
+    sure = None if low is None or high is None else goal.met(low) == goal.met(high)
     return Figure(
         name=goal.name, goal=goal.words, unit=goal.unit, value=interval.median, low=low, high=high,
-        met=goal.met(interval.median), note=note,
+        met=goal.met(interval.median), sure=sure, note=note,
     )  # fmt: skip
 
 

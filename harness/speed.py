@@ -11,6 +11,7 @@ from harness.intervals import CONFIDENCE, Interval, median_interval, paired_rati
 
 Shape = tuple[int, int, int, int]
 """batch, time, input, units."""
+_LARGEST = 1 << 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +46,9 @@ class Timing:
 
     @property
     def usable(self) -> bool:
-        """Whether it was measured, and every round took a finite time."""
-        return bool(self.seconds) and all(math.isfinite(s) and s > 0 for s in self.seconds)
+        """Whether it was measured at sizes that there are, and every round took a finite time."""
+        real = min(*self.shape, self.layers) > 0 and max(*self.shape, self.layers) < _LARGEST
+        return real and bool(self.seconds) and all(math.isfinite(s) and s > 0 for s in self.seconds)
 
     @property
     def time(self) -> Interval | None:
@@ -110,7 +112,9 @@ class Figure:
     high: float | None = None
     """Of the interval that holds the true median with 95 %."""
     met: bool | None = None
-    """None where there is no goal, or no figure."""
+    """Whether the median is on the goal's side; None where there is no goal, or no figure."""
+    sure: bool | None = None
+    """Whether the whole interval is on one side of the goal; None where there is no interval."""
     note: str = ""
 
 

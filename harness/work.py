@@ -30,6 +30,11 @@ def flops(timing: Timing) -> int:
     return batch * time * total
 
 
+def kernel_bytes(timing: Timing) -> int:
+    """Of one layer's recurrent kernel in float32, which every step reads."""
+    return 4 * GATES.get(timing.cell, 1) * timing.shape[3] ** 2
+
+
 def gigaflops(timing: Timing) -> float | None:
     """GFLOP/s at the median."""
     return flops(timing) / timing.time.median / 1e9 if timing.time else None
@@ -45,13 +50,14 @@ def least_seconds(timing: Timing, roof: Roof) -> float | None:
     """What a call takes at best on this machine: its operations at the speed of the fastest matrix product measured, or
     its recurrent kernels, read once a step (twice in a training step), at the bandwidth of a matrix of that size;
     whichever takes longer. None where the roof was not measured."""
-    if not (roof.gemm and roof.bandwidth):
+    gemm = [rate for rate in roof.gemm.values() if _real(rate)]
+    if not gemm or not any(_real(rate) and size_of(name) for name, rate in roof.bandwidth.items()):
         return None
-    _, time, _, units = timing.shape
-    size = 4 * GATES.get(timing.cell, 1) * units * units
+    size = kernel_bytes(timing)
+    _, time, _, _ = timing.shape
     passes = timing.layers * (1 if timing.task == _FORWARD else 2)
     reading = passes * time * size / _bandwidth(roof, size) / 1e9
-    return max(flops(timing) / max(roof.gemm.values()) / 1e9, reading)
+    return max(flops(timing) / max(gemm) / 1e9, reading)
 
 
 def share(timing: Timing, roof: Roof) -> float | None:
@@ -62,10 +68,15 @@ def share(timing: Timing, roof: Roof) -> float | None:
 
 def _bandwidth(roof: Roof, size: int) -> float:
     """GB/s of the measured matrix that is nearest in size."""
-    return min((abs(math.log(max(_bytes(name), 1) / size)), rate) for name, rate in roof.bandwidth.items())[1]
+    measured = [(size_of(name), rate) for name, rate in roof.bandwidth.items() if _real(rate) and size_of(name)]
+    return min((abs(math.log(known / size)), rate) for known, rate in measured)[1]
 
 
-def _bytes(name: str) -> int:
+def _real(rate: float) -> bool:
+    return math.isfinite(rate) and rate > 0
+
+
+def size_of(name: str) -> int:
     """Of '256 KiB'."""
     number, _, unit = name.partition(" ")
     return int(number) * {"KiB": 1 << 10, "MiB": 1 << 20}.get(unit, 1) if number.isdecimal() else 0

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from harness.intervals import in_words
 from harness.results import Agreement, Results
-from reports.text import figure, flat, measured, shown
-from reports.timings import ratio
+from harness.speed import differences, moves
+from reports.text import duration, flat, measured, shown
 
 _FACTOR = 4.0
 """An error is said to have moved when it is this many times greater or smaller: less is the luck of the rounding."""
@@ -99,19 +99,18 @@ def _mutants(old: Results, new: Results) -> Iterable[Change]:
 
 
 def _times(old: Results, new: Results) -> Iterable[Change]:
-    before = {(t.implementation, t.task, t.device, tuple(t.shape)): t for t in old.timings}
-    for t in new.timings:
-        one = before.get((t.implementation, t.task, t.device, tuple(t.shape)))
-        interval = ratio(t, one, paired=False) if one else None
-        if one and interval and interval.significant():
-            what = f"{t.implementation}, {t.task}, {t.device}, {' × '.join(map(str, t.shape))}"
-            texts = [f"{figure(min(x.seconds) * 1e3, 3)} ms at best" for x in (one, t)]
+    """None where the environments differ: that is said, and nothing about the times."""
+    before = {(t.implementation, t.group): t for t in old.timings}
+    for move in () if differences(new.environment, old.environment) else moves(new.timings, old.timings):
+        if move.kind != "even":
+            t = move.timing
+            was = before[t.implementation, t.group].time
             yield Change(
                 part="times",
-                what=what,
-                before=texts[0],
-                after=f"{texts[1]}: {in_words(interval)}",
-                worse=interval.median < 1,
+                what=f"{t.implementation}, {t.cell} {t.task}, {t.device}, {' × '.join(map(str, t.shape))}",
+                before=duration(was and was.median),
+                after=f"{duration(t.time and t.time.median)}: {in_words(move.ratio, move.confidence)}",
+                worse=move.kind == "slower",
             )
 
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from harness.intervals import Interval
 from harness.results import Results, Timing
-from reports.matrix import DRAWN, shares
-from reports.svg import COLOURS, SETTINGS, inline, new_figure, slot
+from harness.speed import Roof
+from harness.work import least_seconds
+from reports.matrix import shares
+from reports.svg import COLOURS, SETTINGS, inline, new_figure, plain_log_axis, slot
 from reports.text import duration, figure, shown
-from reports.timings import Shape, panels
-
-Marks = tuple[Shape, list[tuple[str, Interval]]]
+from reports.timings import Row, panels
 
 
 def margins(results: Results) -> Markup | None:
@@ -51,7 +48,7 @@ def margins(results: Results) -> Markup | None:
         axes.set_xscale("log")
         axes.set_xlim(min(low, 0.1) / 2, max(high, 1) * 2)
         _rows(axes, range(len(kept)), bottom=len(kept), top=-1.4)
-        _log_ticks(axes, lambda value: figure(value, 1))
+        plain_log_axis(axes, "x", lambda value: figure(value, 1))
         axes.set_xlabel("error / bound")
     label = "Error over bound for each check. " + "; ".join(
         f"{shown(word, 60)}: at most {figure(values[-1])}" for word, (_, values) in zip(words, kept, strict=True)
@@ -59,55 +56,85 @@ def margins(results: Results) -> Markup | None:
     return inline(drawing, label, "margins", words)
 
 
-def benchmarks(timings: Sequence[Timing]) -> list[tuple[str, str, Markup]]:
-    """For each device and task a drawing: medians with their intervals, grouped by shape, on a logarithmic axis."""
-    colours = {name: n % 8 for n, name in enumerate(dict.fromkeys(t.implementation for t in timings))}
+_MOST = 200
+"""Rows of one drawing."""
+
+
+def colours(results: Results) -> dict[str, int]:
+    """A colour for each implementation, the same in every drawing."""
+    timed = (*results.timings, *results.scaling)
+    return {name: n % 8 for n, name in enumerate(dict.fromkeys(t.implementation for t in timed))}
+
+
+def benchmarks(results: Results, colours: Mapping[str, int]) -> list[tuple[str, Markup]]:
+    """For each device, task and cell a drawing: medians with their intervals, grouped by shape, on a logarithmic axis,
+    with how many times as fast as the measure, and the roof as a notch."""
     drawn = []
-    for n, ((device, task), shapes) in enumerate(panels(timings)):
-        marks = [
-            (shape, [(row.timing.implementation, row.time) for row in rows if row.time])
-            for shape, rows in shapes
-            if any(row.time for row in rows)
-        ]
-        if marks and sum(len(rows) for _, rows in marks) <= 2 * DRAWN:
-            drawn.append((device, task, _benchmark(f"bench{n}", f"{task} on {device}", marks, colours)))
+    for n, ((device, task, cell), tables) in enumerate(panels(results.timings, results.roof)):
+        marks = [[row for row in rows if row.time] for rows in tables]
+        if sum(len(rows) for rows in marks) <= _MOST:
+            title = f"{task} of {cell} on {device}"
+            drawn.append((title, _benchmark(f"bench{n}", title, marks, results.roof, colours)))
     return drawn
 
 
-def _benchmark(name: str, title: str, shapes: Sequence[Marks], colours: Mapping[str, int]) -> Markup:
-    height = 0.62 + 0.25 * sum(1.6 + len(marks) for _, marks in shapes)
+def _benchmark(
+    name: str, title: str, tables: Sequence[Sequence[Row]], roof: Roof, colours: Mapping[str, int]
+) -> Markup:
+    height = 0.62 + 0.25 * sum(1.6 + len(rows) for rows in tables)
     places: list[float] = []
     words: list[str] = []
     y = 0.0
     with mpl.rc_context(SETTINGS):
-        drawing = new_figure(12, height)
-        axes = drawing.add_axes((0.31, 0.55 / height, 0.61, 1 - 0.6 / height))
+        drawing = new_figure(13, height)
+        axes = drawing.add_axes((0.26, 0.55 / height, 0.68, 1 - 0.6 / height))
         beside: dict[str, Any] = {"textcoords": "offset points", "va": "center"}
-        for shape, marks in shapes:
-            sizes = " × ".join(map(str, shape))
+        for rows in tables:
+            first = y + 0.5
             axes.annotate(
-                sizes, (0, y), (-8, 0), xycoords=("axes fraction", "data"), ha="right", fontweight="bold", **beside
-            )
-            for implementation, time in marks:
+                _sizes(rows[0].timing), (0, y), (-8, 0), xycoords=("axes fraction", "data"), ha="right",
+                fontweight="bold", **beside,
+            )  # fmt: skip
+            for row in rows:
+                assert row.time
                 y += 1
-                colour = COLOURS[f"s{colours[implementation]}"]
-                axes.plot([time.low, time.high], [y, y], color=colour, linewidth=5, solid_capstyle="butt", alpha=0.45)
-                axes.plot([time.median], [y], "o", color=colour, markersize=6)
-                axes.annotate(duration(time.median), (time.high, y), (7, 0), color=COLOURS["muted"], **beside)
+                colour = COLOURS[f"s{colours[row.timing.implementation]}"]
+                axes.plot(
+                    [row.time.low, row.time.high], [y, y], color=colour, linewidth=5, solid_capstyle="butt", alpha=0.45
+                )
+                axes.plot([row.time.median], [y], "o", color=colour, markersize=6)
+                axes.annotate(duration(row.time.median), (row.time.high, y), (7, 0), color=COLOURS["muted"], **beside)
+                if row.ratio:
+                    axes.annotate(
+                        f"{figure(row.ratio.median, 3)} ×", (1, y), (45, 0), xycoords=("axes fraction", "data"),
+                        ha="right", color=COLOURS["muted" if row.kind == "even" else "ink"],
+                        fontweight="bold" if row.kind == "faster" else "normal", **beside,
+                    )  # fmt: skip
                 places.append(y)
-                words.append(shown(implementation, 46))
+                words.append(shown(row.timing.implementation, 46))
+            if least := least_seconds(rows[0].timing, roof):
+                axes.plot(
+                    [least, least], [first, y + 0.5], color=COLOURS["muted"], linewidth=1.2, linestyle=(0, (2, 2))
+                )
             y += 1.6
-        times = [time for _, marks in shapes for _, time in marks]
+        times = [row.time for rows in tables for row in rows if row.time]
+        low = [least for rows in tables if (least := least_seconds(rows[0].timing, roof))]
         axes.set_xscale("log")
-        axes.set_xlim(min(t.low for t in times) / 1.5, max(t.high for t in times) * 2)
+        axes.set_xlim(min([t.low for t in times] + low) / 1.5, max(t.high for t in times) * 2)
         _rows(axes, places, bottom=y, top=-0.8)
-        _log_ticks(axes, lambda value: duration(value, 1))
+        plain_log_axis(axes, "x", lambda value: duration(value, 1))
         axes.set_xlabel("time a call, median and 95 % interval")
     said = "; ".join(
-        " × ".join(map(str, shape)) + ": " + ", ".join(f"{shown(i, 30)} {duration(t.median)}" for i, t in marks)
-        for shape, marks in shapes
+        _sizes(rows[0].timing)
+        + ": "
+        + ", ".join(f"{shown(r.timing.implementation, 30)} {duration(r.time and r.time.median)}" for r in rows)
+        for rows in tables
     )
     return inline(drawing, f"{shown(title, 60)}. {said}", name, words)
+
+
+def _sizes(timing: Timing) -> str:
+    return " × ".join(map(str, timing.shape))
 
 
 def _rows(axes: Axes, places: Sequence[float], *, bottom: float, top: float) -> None:
@@ -116,16 +143,3 @@ def _rows(axes: Axes, places: Sequence[float], *, bottom: float, top: float) -> 
     axes.set_yticks(places, [slot(n) for n in range(len(places))])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-
-
-def _log_ticks(axes: Axes, words: Callable[[float], str]) -> None:
-    """Ticks at powers of ten only, in plain figures, with faint lines; few enough not to collide."""
-    low, high = axes.get_xlim()
-    decades = math.log10(high / low)
-    between = (1.0,) if decades > 2 else (1.0, 2.0, 5.0)
-    axes.xaxis.set_major_locator(LogLocator(base=10, subs=between, numticks=9))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words(value)))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.grid(axis="x", color=COLOURS["line"], linewidth=0.6)
-    axes.set_axisbelow(True)

@@ -48,7 +48,8 @@ def page(results: Results, since: Results | None = None) -> str:
             layout=layout,
             groups=groups,
             **_charts(results),
-            timings=[(group, rows) for group, rows in timings.tables(results.timings) if any(row.time for row in rows)],
+            timings=timings.tables(results.timings, results.roof),
+            standing=timings.standing(results),
             left_out=left_out(results),
             graph=graph(results.port),
             changes=changes(since, results) if since else None,
@@ -62,11 +63,16 @@ def page(results: Results, since: Results | None = None) -> str:
 
 def _charts(results: Results) -> dict[str, Any]:
     """The drawings; matplotlib is imported where there is something to draw, which a port's page has not."""
-    if not (results.timings or matrix.shares(results.cases)):
-        return {"margins": None, "benchmarks": []}
-    from reports import charts
+    if not (results.timings or results.scaling or matrix.shares(results.cases)):
+        return {"margins": None, "benchmarks": [], "roofline": None, "scaling": None}
+    from reports import charts, roofline, scaling
 
-    return {"margins": charts.margins(results), "benchmarks": charts.benchmarks(results.timings)}
+    colours = charts.colours(results)
+    return {
+        "margins": charts.margins(results), "benchmarks": charts.benchmarks(results, colours),
+        "roofline": roofline.roofline(results.timings, results.roof, colours),
+        "scaling": scaling.scaling(results.scaling, colours),
+    }  # fmt: skip
 
 
 def _groups(results: Results, placed: Mapping[str, matrix.Column]) -> dict[str, list[Markup]]:

@@ -8,14 +8,17 @@ serializer escapes them; nothing of them is laid out as mathematics or as a miss
 from __future__ import annotations
 
 import io
+import math
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 from xml.etree import ElementTree
 
 import matplotlib as mpl
 from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from reports.text import shown
 
@@ -62,6 +65,19 @@ def slot(n: int) -> str:
 def new_figure(width: float, height: float) -> Figure:
     """A figure of this size in inches at 72 points, to be drawn on under `mpl.rc_context(SETTINGS)`."""
     return Figure(figsize=(width, height), dpi=72)
+
+
+def plain_log_axis(axes: Axes, which: Literal["x", "y"], words: Callable[[float], str]) -> None:
+    """Ticks at powers of ten, or a few more where those are less than three, in plain figures, with faint lines."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
+    between = (1.0,) if math.log10(high / low) > 2 else (1.0, 2.0, 5.0)
+    axis.set_major_locator(LogLocator(base=10, subs=between, numticks=9))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: words(value)))
+    axis.set_minor_formatter(NullFormatter())
+    axes.grid(axis=which, color=COLOURS["line"], linewidth=0.6)
+    axes.set_axisbelow(True)
 
 
 def inline(figure: Figure, label: str, name: str, words: Sequence[str] = ()) -> Markup:

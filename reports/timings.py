@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from harness.intervals import Interval, in_words, median_interval, paired_ratio, unpaired_ratio
-from harness.results import Timing
+from harness.intervals import Interval, in_words
+from harness.results import Results, Timing
+from harness.speed import Figure, Roof, groups
+from harness.work import gigaflops, share, steps_a_second
+from reports.text import figure
 
-Shape = tuple[int, ...]
-Group = tuple[str, str, Shape]
-"""Device, task, shape."""
+Panel = tuple[str, str, str]
+"""Device, task, cell: one drawing each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One implementation at one shape. `time` in seconds, None where not measured; `ratio`: how many times as fast as
-    the first implementation of the group, None for that one itself."""
+    the measure of the group, None for that one itself; `share` of the roof."""
 
     timing: Timing
     time: Interval | None
     ratio: Interval | None = None
+    share: float | None = None
 
     @property
     def words(self) -> str:
-        """What may be said of it against the first implementation."""
+        """What may be said of it against the measure."""
         if self.time is None:
             return "not measured"
-        return in_words(self.ratio) if self.ratio else "the measure"
+        if self.ratio is None:
+            return "the measure" if self.timing.measure == self.timing.seconds else "–"
+        return in_words(self.ratio)
 
     @property
     def kind(self) -> str:
@@ -38,44 +42,50 @@ class Row:
             return "none"
         return ("faster" if self.ratio.median > 1 else "slower") if self.ratio.significant() else "even"
 
-
-def tables(timings: Sequence[Timing]) -> list[tuple[Group, list[Row]]]:
-    """The rows of each device, task and shape, in the order in which they came."""
-    order: dict[Group, list[Timing]] = {}
-    for timing in timings:
-        order.setdefault((timing.device, timing.task, tuple(timing.shape)), []).append(timing)
-    return [(group, _rows(members)) for group, members in order.items()]
+    @property
+    def rates(self) -> tuple[float | None, float | None]:
+        """GFLOP/s, and thousands of steps a second."""
+        steps = steps_a_second(self.timing)
+        return gigaflops(self.timing), steps and steps / 1e3
 
 
-def panels(timings: Sequence[Timing]) -> list[tuple[tuple[str, str], list[tuple[Shape, list[Row]]]]]:
-    """`tables` by device and task: one drawing each."""
-    ordered = sorted(tables(timings), key=lambda item: item[0][:2])
-    return [
-        (key, [(group[2], rows) for group, rows in items])
-        for key, items in groupby(ordered, key=lambda item: item[0][:2])
-    ]
+def tables(timings: Sequence[Timing], roof: Roof) -> list[list[Row]]:
+    """The rows of what ran side by side, in the order in which they came; groups without any figure are left out."""
+    found = [[_row(t, roof) for t in group] for group in groups(timings)]
+    return [rows for rows in found if any(row.time for row in rows)]
 
 
-def ratio(new: Timing, old: Timing, *, paired: bool) -> Interval | None:
-    """How many times as fast `new` is; None unless both were measured."""
-    if not (_usable(new) and _usable(old)):
-        return None
-    side_by_side = paired and len(new.seconds) == len(old.seconds)
-    return (paired_ratio if side_by_side else unpaired_ratio)(new.seconds, old.seconds)
+def panels(timings: Sequence[Timing], roof: Roof) -> list[tuple[Panel, list[list[Row]]]]:
+    """`tables` by device, task and cell: one drawing each."""
+    ordered = sorted(tables(timings, roof), key=lambda rows: _panel(rows[0].timing))
+    return [(key, list(members)) for key, members in groupby(ordered, key=lambda rows: _panel(rows[0].timing))]
 
 
-def _rows(timings: Sequence[Timing]) -> list[Row]:
-    first = next((t for t in timings if _usable(t)), timings[0])
-    return [
-        Row(
-            timing=t,
-            time=median_interval(t.seconds) if _usable(t) else None,
-            ratio=None if t is first else ratio(t, first, paired=True),
-        )
-        for t in timings
-    ]
+def standing(results: Results) -> list[tuple[str, str, str, Figure]]:
+    """Every figure beside its goal: (sign, what the sign says, the value in words, the figure)."""
+    return [(*_sign(one), _value(one), one) for one in results.figures]
 
 
-def _usable(timing: Timing) -> bool:
-    """Whether it was measured, and every round took a finite time."""
-    return bool(timing.seconds) and all(math.isfinite(s) and s > 0 for s in timing.seconds)
+def _panel(timing: Timing) -> Panel:
+    return timing.device, timing.task, timing.cell
+
+
+def _row(timing: Timing, roof: Roof) -> Row:
+    return Row(timing=timing, time=timing.time, ratio=timing.ratio, share=share(timing, roof))
+
+
+def _sign(one: Figure) -> tuple[str, str]:
+    """The class of the page's sign, and its words."""
+    if one.value is None:
+        return "none", "– not measured"
+    if one.met is None:
+        return "none", "– no goal"
+    sure = one.sure is not False
+    return ("holds" if one.met else "fails") if sure else "chaotic", f"{'✓ met' if one.met else '✗ short'}" + (
+        "" if sure else ", not surely"
+    )
+
+
+def _value(one: Figure) -> str:
+    interval = f" ({figure(one.low)} to {figure(one.high)})" if one.low is not None else ""
+    return f"{figure(one.value, 3)}{interval} {one.unit}".strip()

@@ -13,8 +13,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("weight_mapping", "harness", "reports")
-FRAMEWORKS = {"torch", "tensorflow", "keras", "tf_keras", "jax", "onnx", "onnxruntime"}
+FRAMEWORKS = {"torch", "tensorflow", "keras", "tf_keras", "jax", "onnx", "onnxruntime", "openvino"}
 PAGE_WRITERS = ("harness.cli", "harness.pytest_plugin", "harness.port", "harness.folder.page")
+RECORDS = ("harness.results", "harness.intervals", "harness.speed", "harness.work", "harness.growth")
 READERS = {"pyfive", "h5py", "safetensors", "ml_dtypes"}
 
 
@@ -82,7 +83,7 @@ def _refused(found: Import) -> str | None:
         if found.of("reports") and not (writes_pages and found.inside):
             return "only what writes a page may import reports, inside a function"
         return None
-    if found.of("harness") and not found.of("harness.results", "harness.intervals"):
+    if found.of("harness") and not found.of(*RECORDS):
         return "reports know the records and the statistics of timings, nothing else of the harness"
     allowed = {*sys.stdlib_module_names, "reports", "harness", "jinja2", "markupsafe", "matplotlib"}
     return None if found.root in allowed else f"reports may not import {found.root}"

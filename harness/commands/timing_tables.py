@@ -27,7 +27,7 @@ def tables(results: Results) -> Iterator[str]:
             yield f"  {t.implementation:{width}}  {_milliseconds(t.time)}  {reached}  {ratio}{wrong}".rstrip()
     yield from _beside(results)
     if results.figures:
-        yield "\nAgainst the goals"
+        yield "\nAgainst the goals (? where the interval holds the goal)"
         yield from map(goal_line, results.figures)
     if results.not_measured:
         yield "\nNot measured"
@@ -54,7 +54,7 @@ def goal_line(one: Figure) -> str:
     """A figure beside its goal, and whether it is met."""
     if one.value is None:
         return f"  not measured  {one.name}"
-    mark = {True: "met", False: "SHORT", None: ""}[one.met]
+    mark = {True: "met", False: "SHORT", None: ""}[one.met] + ("?" if one.met is not None and one.sure is False else "")
     interval = f" ({_short(one.low)} to {_short(one.high)})" if one.low is not None else ""
     asked = f"; asked: {one.goal}" if one.met is not None else ""
     note = f"  [{one.note}]" if one.note else ""

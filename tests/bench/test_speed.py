@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from harness import bench, jobs
+from harness.implementations import IMPLEMENTATIONS, Implementation, adapter, obstacle
+from harness.jobs import Group
 from weight_mapping.errors import Unrepresentable
 
 pytest.importorskip("pytest_benchmark", reason="pytest-benchmark is not installed")
@@ -20,27 +22,27 @@ SMALL: jobs.Shape = (2, 7, 5, 3)
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """The benchmark's shapes, or a small one in their place where nothing is timed."""
-    shapes = [SMALL] if metafunc.config.option.benchmark_disable else bench.SHAPES
-    metafunc.parametrize("shape", shapes, ids=lambda shape: "x".join(map(str, shape)))
+    timed = not metafunc.config.option.benchmark_disable
+    groups = bench.Request(devices=("cpu",), shapes=() if timed else (SMALL,)).groups()
+    metafunc.parametrize("group", groups, ids=lambda group: f"{group.task} {'x'.join(map(str, group.shape))}")
 
 
-@pytest.fixture(params=[row for row in bench.IMPLEMENTATIONS if row.usual], ids=lambda row: row.name)
-def implementation(request: pytest.FixtureRequest) -> Iterator[bench.Implementation]:
-    row: bench.Implementation = request.param
-    if reason := bench.obstacles("cpu")[row.name]:
+@pytest.fixture(params=[row for row in IMPLEMENTATIONS if row.usual and not row.apart], ids=lambda row: row.name)
+def implementation(request: pytest.FixtureRequest) -> Iterator[Implementation]:
+    row: Implementation = request.param
+    if reason := obstacle(row, "cpu"):
         pytest.skip(reason)
     with ExitStack() as precision:
-        precision.enter_context(bench.adapter(row).full_precision())
+        precision.enter_context(adapter(row).full_precision())
         yield row
 
 
-@pytest.mark.parametrize("task", jobs.TASKS)
-def test_speed(benchmark: Any, task: str, shape: jobs.Shape, implementation: bench.Implementation) -> None:
-    benchmark.group = f"{task} {shape}"
+def test_speed(benchmark: Any, group: Group, implementation: Implementation) -> None:
+    benchmark.group = str(group)
     benchmark.name = implementation.name
-    job = jobs.make(shape, implementation.recurrent_activation, task)
+    job = jobs.make(group, implementation.gate)
     try:
-        prepared = bench.adapter(implementation).prepare(job, form=implementation.form, device="cpu")
+        prepared = adapter(implementation).prepare(job, form=implementation.form)
     except Unrepresentable as refusal:
         pytest.skip(str(refusal))
     assert job.agrees(prepared.answer())

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.results import FAILS
+from harness.speed import Roof
 from reports import curves, matrix, timings
 from reports.text import duration, entries, figure, margin
 
@@ -114,15 +115,15 @@ def test_the_spread_of_the_losses_is_the_greatest_over_all_steps() -> None:
 
 
 def test_timings_are_held_against_the_first_that_was_measured(make: Any) -> None:
-    lost = replace(make.timing("lost", 1.0), seconds=())
-    rows = timings.tables([lost, make.timing("one", 1e-3), make.timing("same", 1.001e-3), make.timing("slow", 3e-3)])[
-        0
-    ][1]
+    lost, one = replace(make.timing("lost", 1.0), seconds=()), make.timing("one", 1e-3)
+    same, slow = make.timing("same", 1.001e-3, beside=one), make.timing("slow", 3e-3, beside=one)
+    rows = timings.tables([lost, one, same, slow], Roof())[0]
     assert [row.kind for row in rows] == ["none", "none", "even", "slower"]
     assert rows[0].words == "not measured" and rows[1].words == "the measure"
     assert rows[2].words.startswith("not significant") and "3 times as long" in rows[3].words
 
 
 def test_two_rounds_are_never_significant(make: Any) -> None:
-    rows = timings.tables([make.timing("one", 1e-3, rounds=2), make.timing("slow", 9.0, rounds=2)])[0][1]
+    one = make.timing("one", 1e-3, rounds=2)
+    rows = timings.tables([one, make.timing("slow", 9.0, rounds=2, beside=one)], Roof())[0]
     assert rows[1].kind == "even"
