@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,15 +73,16 @@ class Limits:
 
 
 def load(
-    path: Path, config: Path | None = None, *, layers_only: bool = False, verify: bool = False, trusted: bool = False
-) -> Portable:
-    """`weight_mapping.load`, confined."""
+    path: Path, config: Path | None = None, *, layers_only: bool = False, verify: bool = False, trusted: bool = False,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> Portable:  # fmt: skip
+    """`weight_mapping.load`, confined. `meanwhile` is called while a process started for it reads."""
     options = {"layers_only": layers_only, "verify": verify, "max_bytes": 1 << 62 if trusted else MAX_BYTES}
     if trusted:
         from weight_mapping.loading import load as read
 
         return read(path, config, **options)
-    with _answer("load", path, config, options) as (texts, file, start):
+    with _answer("load", path, config, options, meanwhile) as (texts, file, start):
         from harness.readings import arrays_of, portable_of
 
         return portable_of(texts, arrays_of(file, start))
@@ -133,7 +134,11 @@ def tell(path: Path) -> tuple[str, frozenset[str]]:
 
 @contextmanager
 def _answer(
-    name: str, path: Path, config: Path | None, options: Mapping[str, Any]
+    name: str,
+    path: Path,
+    config: Path | None,
+    options: Mapping[str, Any],
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> Iterator[tuple[dict[str, str], Path, int]]:
     """What the reader of this name answers: its texts, and the file and place where the arrays begin."""
     where = shown(path.name)
@@ -145,7 +150,7 @@ def _answer(
     }  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="lstm-parity-", ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "answer"
-        code = _run(request, folder, file, limits.wall_seconds, where)
+        code = _run(request, folder, file, limits.wall_seconds, where, meanwhile)
         _check_end(code, limits, where)
         try:
             with file.open("rb") as output:
@@ -207,20 +212,25 @@ def _environment() -> dict[str, str]:
     return {**{name: os.environ[name] for name in _KEPT if name in os.environ}, **_ENVIRONMENT}
 
 
-def _run(request: Mapping[str, Any], folder: str, answer: Path, seconds: int, where: str) -> int:
+def _run(
+    request: Mapping[str, Any], folder: str, answer: Path, seconds: int, where: str, meanwhile: Callable[[], object]
+) -> int:
     """How the reader ended."""
     empty = Path(folder) / "empty"
     empty.mkdir()
-    code = (
-        _FORKS[-1].run(request, str(answer), str(empty), seconds) if _FORKS else _new(request, empty, answer, seconds)
-    )
+    if _FORKS:
+        code = _FORKS[-1].run(request, str(answer), str(empty), seconds)
+    else:
+        code = _new(request, empty, answer, seconds, meanwhile)
     if code is None:
         found = f"nothing after {seconds} s"
         raise UnsafeFile("reading it does not end", where=where, found=found, way_out=_WAY_OUT)
     return code
 
 
-def _new(request: Mapping[str, Any], empty: Path, answer: Path, seconds: int) -> int | None:
+def _new(
+    request: Mapping[str, Any], empty: Path, answer: Path, seconds: int, meanwhile: Callable[[], object]
+) -> int | None:
     """A process for this reading alone. What this one needs for arrays is imported while that one is at work."""
     command = [sys.executable, "-I", "-B", "-c", _CHILD, json.dumps(request)]
     nowhere = subprocess.DEVNULL
@@ -234,6 +244,7 @@ def _new(request: Mapping[str, Any], empty: Path, answer: Path, seconds: int) ->
             if request["reading"] != "inspect":
                 import harness.readings  # noqa: F401
 
+            meanwhile()
             return process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None

@@ -15,17 +15,9 @@ from pathlib import Path
 from typing import Any
 
 DISTRIBUTIONS = (
-    "lstm-parity",
-    "torch",
-    "tensorflow",
-    "keras",
-    "tf-keras",
-    "jax",
-    "numpy",
-    "h5py",
-    "pyfive",
-    "safetensors",
-)
+    "lstm-parity", "torch", "tensorflow", "keras", "tf-keras", "jax", "onnxruntime", "openvino", "numpy", "h5py",
+    "pyfive", "safetensors",
+)  # fmt: skip
 VARIABLES = (
     "OMP_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "TF_ENABLE_ONEDNN_OPTS",
     "CUDA_VISIBLE_DEVICES", "KERAS_BACKEND", "XLA_FLAGS",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -58,7 +58,13 @@ def port_file(file: Path, config: Path | None, output: Path, request: Request, *
     only once the proof is there. `command` is what the page says made it. Raises PortingError."""
     import weight_mapping as wm
 
-    portable = confined.load(file, config, layers_only=request.layers_only, trusted=request.trusted)
+    portable = confined.load(
+        file,
+        config,
+        layers_only=request.layers_only,
+        trusted=request.trusted,
+        meanwhile=partial(_import_ahead, request),
+    )
     _refuse_custom(portable)
     if (request.proof or request.standalone or request.target == "onnx") and not request.trusted:
         affordable.check(portable)  # an ONNX graph is written by a run
@@ -79,6 +85,18 @@ def port_file(file: Path, config: Path | None, output: Path, request: Request, *
         written = [request.model, *beside, *texts]
         write_text(output / PROOF, sealed(proof(results), output, written))
     return results
+
+
+def _import_ahead(request: Request) -> None:
+    """What the rest of a port takes longest to import, while another process reads the file."""
+    import reports.render  # noqa: F401
+
+    if request.proof and request.target in _PROVERS:
+        with suppress(ImportError):  # the proof says so
+            importlib.import_module(f"harness.backends.{_PROVERS[request.target]}")
+
+
+_PROVERS = {"torch": "ported", "onnx": "ported_onnx"}
 
 
 @contextmanager
@@ -164,10 +182,10 @@ def _proof(portable: Portable, request: Request, command: str) -> tuple[Case, Ma
         beside += [loaded] if (loaded := _loaded(portable, request)) else []
         return prove(_read_again(request), backend="the file read again", dtypes=dtypes, beside=beside), {}, {}
     if request.target == "onnx":
-        ported_onnx = _backend("ported_onnx", "onnx")
+        ported_onnx = _backend(_PROVERS["onnx"], "onnx")
         case = prove(ported_onnx.outputs, backend="ONNX Runtime", dtypes=ported_onnx.dtypes(portable))
         return case, ported_onnx.destinations(portable), {}
-    ported = _backend("ported", "torch")
+    ported = _backend(_PROVERS["torch"], "torch")
     beside = []
     if request.standalone:
         from harness.backends.standalone import outputs

@@ -16,6 +16,7 @@ from harness.results import Case, Results
 from reports import curves, heat, matrix, text, timings
 from reports.changes import changes
 from reports.graph import graph
+from reports.kept import kept
 from reports.verdict import left_out, tallies, verdict
 
 BUDGET = 1_300_000
@@ -172,6 +173,7 @@ def environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        bytecode_cache=kept(Path(__file__)),
     )
     made.filters |= {
         "prose": lambda value: Markup(escape(text.shown(value, text.PROSE))),

@@ -32,9 +32,11 @@ def _pins() -> dict[str, str]:
 
 
 def _required() -> set[str]:
-    """Every distribution that an installation with all extras brings, here and now."""
-    extras = PROJECT["optional-dependencies"]
-    waiting = [*PROJECT["dependencies"], *(line for name, lines in extras.items() if name != "all" for line in lines)]
+    """Every distribution that `make` installs, here and now: what each extra brings that is not left to the user."""
+    extras = {
+        name: lines for name, lines in PROJECT["optional-dependencies"].items() if name not in ("all", "openvino")
+    }
+    waiting = [*PROJECT["dependencies"], *(line for lines in extras.values() for line in lines)]
     found: set[str] = set()
     while waiting:
         requirement = Requirement(waiting.pop())

@@ -87,6 +87,7 @@ def _run(
     """One cell over x (B, T, …) in processing order."""
     w, u = products(cell, weights, dropout)
     wx = w(x)
+    del w  # its matrix is as large as the weights, and twice that in float64
     zeros = np.zeros_like(wx[0, :, 0])
     states = tuple(initial) or (zeros,) * len(cell.states)
     for state in states:
@@ -143,14 +144,14 @@ def _bidirectional(
 
 def products(cell: Cell | ConvCell, weights: CellWeights, dropout: Dropout) -> tuple[Product, Product]:
     """The product of the inputs and that of the states, each with its part of the bias."""
-    kernel, recurrent = (np.asarray(array, np.float64, order="C") for array in (weights.kernel, weights.recurrent))
     parts = [] if weights.bias is None else list(np.asarray(weights.bias, np.float64))
     bias, recurrent_bias = [*parts, None, None][:2]
     if isinstance(cell, ConvCell):
+        kernel, recurrent = (np.asarray(array, np.float64, order="C") for array in (weights.kernel, weights.recurrent))
         return conv_lstm.products(cell, kernel, recurrent, bias, dropout)
     input_mask = None if dropout.input is None else np.asarray(dropout.input, np.float64)
     state_mask = None if dropout.recurrent is None else np.asarray(dropout.recurrent, np.float64)
-    return MatrixProduct(kernel, bias, input_mask), MatrixProduct(recurrent, recurrent_bias, state_mask)
+    return MatrixProduct(weights.kernel, bias, input_mask), MatrixProduct(weights.recurrent, recurrent_bias, state_mask)
 
 
 def state_count(layer: Recurrent | Bidirectional) -> int:
