@@ -13,6 +13,8 @@ help:
 	@echo "make picture docs/page.png again: verifies some cases, and takes the picture in chromium"
 	@echo "make bench   set up, then time Keras, PyTorch and this program, beside the goals (about 8 minutes)"
 	@echo "make fuzz    set up, then read 20000 damaged files of every kind; FILES and SEED change that"
+	@echo "make guided  set up, then fuzz every reader by what it reaches, with atheris; SECONDS changes how long each"
+	@echo "make hostile set up, then put every hostile file through inspect and port, watched from outside"
 	@echo "make mutants set up, then plant errors in the mapping's code and see that tests fail; PATHS are some files of it"
 	@echo "make smoke   set up, build the wheel and try it in an environment without any framework"
 	@echo "make clean   remove what the targets above made, .venv included"
@@ -56,6 +58,14 @@ bench: $(READY)
 
 fuzz: $(READY)
 	$(BIN)/python tests/hostile/fuzz.py --files $(or $(FILES),20000) --seed $(or $(SEED),1)
+
+guided: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fuzz]'
+	for target in configuration h5 'h5 weights' 'keras zip' safetensors pt checkpoint report; do \
+	$(BIN)/python tests/hostile/guided.py "$$target" --seconds $(or $(SECONDS),600) || exit 1; done
+
+hostile: $(READY)
+	$(BIN)/python tests/hostile/tried.py $(if $(shell command -v strace),--traced)
 
 wheel: $(READY)
 	rm -rf dist

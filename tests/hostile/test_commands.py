@@ -6,12 +6,13 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from attacks import ATTACKS, NAMES, SOUND, STRANGE, Make, torch_files
 
-from harness import inspection
+from harness import confined, inspection
 from harness.cli import main
 from weight_mapping.errors import PortingError
 
@@ -19,6 +20,13 @@ RAW = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\
 """What must not reach a terminal as it is."""
 OUTSIDE = ("pipe", "device", "sparse", "folder")
 """Attacks that are the command's to meet, which looks at paths before it reads."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _forking() -> Iterator[None]:
+    """Every file is read in a process of its own as by the commands, which here does not pay for its imports."""
+    with confined.forking():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -134,9 +134,6 @@ ATTACKS |= {
     "zip config of text": zipped(lambda m: m.update({"config.json": b'"os.system"'})),
     "zip metadata deep": zipped(lambda m: m.update({"metadata.json": b"[" * 200_000})),
     "zip metadata version a list": zipped(lambda m: m.update({"metadata.json": b'{"keras_version": ["3"]}'})),
-    "zip metadata version of digits": zipped(
-        lambda m: m.update({"metadata.json": b'{"keras_version": "%s"}' % (b"9" * 100_000)})
-    ),
     "zip configuration of 30 million lists": zipped(
         lambda m: m.update({"config.json": b'{"a": [' + b"[]," * (20 << 20) + b"[]]}"})
     ),
