@@ -105,7 +105,8 @@ def grouped(value: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]], 
         lines = list(islice(entries(inner), _GROUP)) if isinstance(inner, Mapping) else [("", cell(inner))]
         absent = [(key, text) for key, text in lines if text.startswith("not ")]
         unset = ([key for key, _ in absent], absent[0][1]) if len({text for _, text in absent}) == 1 else None
-        found.append((str(name), [line for line in lines if not unset or line not in absent], unset))
+        if lines:
+            found.append((str(name), [line for line in lines if not unset or line not in absent], unset))
     return [*found, ("…", [("", f"{len(value) - _MANY:,} more in the JSON")], None)] if len(value) > _MANY else found
 
 

@@ -85,6 +85,12 @@ def test_axe_finds_nothing_in_real_pages(
     assert found(tab) == []
 
 
+def test_a_long_name_without_spaces_is_broken(make: Any, opened: Callable[..., Any]) -> None:
+    told = {"file": "a" * 150, "layers": [{"name": "b" * 150}], "sha256": "c" * 64, "warnings": ["d" * 150]}
+    html = page(make.results(kind="port", port=told))
+    assert opened(html, width=360).evaluate("document.documentElement.scrollWidth") <= 360
+
+
 @pytest.mark.parametrize("kind", ["port", "folder", "refused", "bench"])
 def test_a_narrow_screen_scrolls_no_page_sideways(made: dict[str, str], opened: Callable[..., Any], kind: str) -> None:
     assert opened(made[kind], width=360).evaluate("document.documentElement.scrollWidth") <= 360
