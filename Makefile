@@ -10,7 +10,7 @@ help:
 	@echo "make demo    set up, then verify the mapping between Keras and PyTorch; ends with a page to open"
 	@echo "make test    set up, then ruff, mypy, the documentation and every test"
 	@echo "make docs    set up, then the documentation as pages: build/docs/index.html"
-	@echo "make picture docs/page.png again: verifies some cases, and takes the picture in chromium"
+	@echo "make picture docs/page.png again, in chromium: of RESULTS=results.json, or of some cases that it verifies"
 	@echo "make bench   set up, then time Keras, PyTorch and this program, beside the goals (about 8 minutes)"
 	@echo "make fuzz    set up, then read 20000 damaged files of every kind; FILES and SEED change that"
 	@echo "make guided  set up, then fuzz every reader by what it reaches, with atheris; SECONDS changes how long each"
@@ -46,7 +46,7 @@ docs: $(READY)
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
 
 picture: $(READY) browser
-	$(BIN)/python docs/picture.py docs/page.png
+	$(BIN)/python docs/picture.py docs/page.png $(RESULTS)
 
 # The examples in the pages run with the tests.
 test: lint browser docs

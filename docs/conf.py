@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from sphinx.application import Sphinx
 
@@ -33,6 +34,14 @@ exclude_patterns = ["conftest.py"]
 
 def setup(app: Sphinx) -> None:
     app.connect("source-read", _notebook_as_markdown)
+    app.connect("build-finished", _schema)
+
+
+def _schema(app: Sphinx, _failed: Exception | None) -> None:
+    """The JSON Schema of results.json beside the pages."""
+    from harness.schema import schema
+
+    (Path(app.outdir) / "results.schema.json").write_text(json.dumps(schema(), indent=1), encoding="utf-8")
 
 
 def _notebook_as_markdown(app: Sphinx, name: str, source: list[str]) -> None:
