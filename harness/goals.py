@@ -47,8 +47,9 @@ GOALS: Mapping[str, Goal] = {
     "port --no-proof": Goal(
         name="port --no-proof of 1 MB, against Python and load_model", unit="times as fast", least=5
     ),
-    "pack": Goal(name="Keras to PyTorch, 100 MB, against a copy", unit="copies", most=2),
-    "unpack": Goal(name="PyTorch to Keras, 100 MB, against a copy", unit="copies", most=2),
+    "unpack": Goal(name="unpack of 100 MB out of Keras' form, against a plain copy", unit="copies", most=2),
+    "pack": Goal(name="pack of 100 MB into PyTorch's form, against a plain copy", unit="copies", most=2),
+    "whole way": Goal(name="from Keras' arrays to PyTorch's in memory, transposed", unit="copies"),
     "folder, 1 at a time": Goal(name="ports by the folder, 1 MB each, --jobs 1", unit="files/s and core", least=5),
     "folder, 2 at a time": Goal(name="ports by the folder, 1 MB each, --jobs 2", unit="files/s and core", least=5),
     "folder's memory": Goal(name="their memory, last third of the files against the second", unit="times", most=1.1),

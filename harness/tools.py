@@ -115,7 +115,7 @@ def _packing(found: list[Figure], failed: dict[str, str], environment: Mapping[s
     yield
     try:
         for told in fresh.call("harness.tools:time_packing", environment):
-            for name in ("pack", "unpack"):
+            for name in ("unpack", "pack", "whole way"):
                 ratios = [a / b for a, b in zip(told[name], told["copy"], strict=True)]
                 found.append(figure(name, across(ratios), f"a copy takes {median(told['copy']) * 1e3:.0f} ms"))
     except PortingError as error:
@@ -124,15 +124,15 @@ def _packing(found: list[Figure], failed: dict[str, str], environment: Mapping[s
 
 
 def time_packing(units: int = 1800, inputs: int = 1700, rounds: int = 7) -> Iterator[dict[str, list[float]]]:
-    """Seconds for a plain copy of a layer's arrays, to bring it from Keras' form into PyTorch's, each array whole in
-    memory, and back: what a fresh process is asked for."""
+    """Seconds for a plain copy of a layer's arrays; to unpack them from Keras' form, to pack them into PyTorch's, and
+    for the whole way until each array lies in memory as PyTorch wants it: what a fresh process is asked for."""
     keras = [np.ones(sizes, np.float32) for sizes in ((inputs, 4 * units), (units, 4 * units), (4 * units,))]
     cell = unpack("keras", "lstm", keras)
-    torch = [np.ascontiguousarray(a) for a in pack("torch", cell).values()]
     runs: dict[str, Callable[[], object]] = {
         "copy": lambda: [a.copy() for a in keras],
-        "pack": lambda: [np.ascontiguousarray(a) for a in pack("torch", unpack("keras", "lstm", keras)).values()],
-        "unpack": lambda: [np.ascontiguousarray(a) for a in pack("keras", unpack("torch", "lstm", torch)).values()],
+        "unpack": lambda: unpack("keras", "lstm", keras),
+        "pack": lambda: pack("torch", cell),
+        "whole way": lambda: [np.ascontiguousarray(a) for a in pack("torch", unpack("keras", "lstm", keras)).values()],
     }
     spent: Spent = {name: [] for name in runs}
     for _ in range(rounds):
