@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,20 @@ def test_a_folder_that_others_can_write_to_is_refused(tmp_path: Path, wrong: str
             place.parent.write_text("")
     with pytest.raises(CannotCompile, match=r"others may write|nowhere to keep"):
         made(tmp_path)
+
+
+@needs_compiler
+def test_a_folder_that_can_only_be_read_serves_what_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a container's: nothing new is made there, which is said with the way out."""
+    there = made(tmp_path)
+
+    def read_only(*_arguments: object, **_options: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(tempfile, "mkstemp", read_only)
+    assert made(tmp_path) == there
+    with pytest.raises(CannotCompile, match=r"nowhere to keep.*Read-only.*XDG_CACHE_HOME"):
+        made(tmp_path, key="another torch")
 
 
 @needs_compiler

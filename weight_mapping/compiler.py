@@ -16,6 +16,7 @@ from weight_mapping.files.atomic import replacing
 NAMES = ("c++", "g++", "clang++")
 PATIENCE = 300.0
 """Seconds after which a compiler is given up."""
+ELSEWHERE = "Name a folder of yours by XDG_CACHE_HOME."
 
 
 class CannotCompile(PortingError):
@@ -41,11 +42,11 @@ def folder() -> Path:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = place.lstat()
     except (OSError, RuntimeError) as error:
-        raise CannotCompile("there is nowhere to keep compiled code", found=error) from error
+        raise CannotCompile("there is nowhere to keep compiled code", found=error, way_out=ELSEWHERE) from error
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
         raise CannotCompile(
             "others may write to the folder of compiled code", where=str(place), expected="a folder of your own",
-            way_out="Remove it, or name another one by XDG_CACHE_HOME.",
+            way_out=f"Remove it. {ELSEWHERE}",
         )  # fmt: skip
     return place
 
@@ -64,8 +65,13 @@ def library(name: str, source: str, headers: Path, flags: tuple[str, ...], key: 
     if not path.exists():
         print(f"lstm-parity: compiling {name}, once, into {path.parent} …", file=sys.stderr, flush=True)
         command = [found[0], *flags, "-shared", "-fPIC", f"-I{headers}", "-x", "c++", "-", "-o"]
-        with replacing(path) as made:
-            _compile([*command, str(made)], source, name)
+        try:
+            with replacing(path) as made:
+                _compile([*command, str(made)], source, name)
+        except CannotCompile:
+            raise
+        except PortingError as error:
+            raise CannotCompile("there is nowhere to keep compiled code", found=error, way_out=ELSEWHERE) from error
     return path
 
 

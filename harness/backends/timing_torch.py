@@ -40,9 +40,9 @@ def full_precision() -> Iterator[None]:
         products.allow_tf32, cudnn.allow_tf32 = before
 
 
-def kernel() -> dict[str, Any]:
-    """Whether the compiled cells run here, and why or why not."""
-    return asdict(compiled.standing())
+def kernel() -> dict[str, dict[str, Any]]:
+    """By device: whether the compiled cells run there, and why or why not."""
+    return {device: asdict(compiled.standing(device)) for device in compiled.DEVICES}
 
 
 @contextmanager

@@ -94,11 +94,12 @@ def _distribution(requirement: str) -> str:
 
 
 def kernel() -> dict[str, Any]:
-    """Whether the compiled cells run in PyTorch ('runs'), and 'why'; the first time this compiles them."""
+    """By device: whether the compiled cells run in PyTorch there ('runs'), and 'why'; the first time this compiles
+    them."""
     try:
         return importlib.import_module("harness.backends.timing_torch").kernel()
     except ImportError as error:
-        return {"runs": False, "why": f"{error.name} is not installed"}
+        return {"cpu": {"runs": False, "why": f"{error.name} is not installed"}}
 
 
 def clashes(providers: Mapping[str, list[str]]) -> dict[str, str]:
@@ -132,7 +133,8 @@ def _path(kernel: Mapping[str, Any]) -> str:
 def _lines(findings: Mapping[str, Any]) -> Iterator[str]:
     yield f"Python {findings['python']}, {DISTRIBUTION} {_version(DISTRIBUTION) or 'run from its sources'}"
     yield f"C++ compiler: {findings['compiler'] or 'none'}"
-    yield f"Recurrent cells that nn.LSTM can't express: {_path(findings['kernel'])}"
+    yield "Recurrent cells that nn.LSTM can't express:"
+    yield from (f"  on {device}: {_path(kernel)}" for device, kernel in findings["kernel"].items())
     yield "\nInstalled"
     yield from _by_extra({name: f"{name} {version}" for name, version in findings["installed"].items() if version})
     yield from ["\nMissing, and what brings it"] if findings["missing"] else ["\nNothing is missing"]

@@ -20,13 +20,13 @@ LARGEST = 2.0**12
 step is off by a hundred times this in float32."""
 
 
-def difference(words: Words, dtype: torch.dtype) -> float:
+def difference(words: Words, dtype: torch.dtype, device: str = "cpu") -> float:
     """The greatest difference from the plain steps in any output or gradient, relative to its largest number, in units
     of rounding; NaN counts as infinite."""
     cell, draw = cell_of(words, UNITS), torch.Generator().manual_seed(0)
 
     def drawn(*shape: int, scale: float = 1.0) -> Tensor:
-        return torch.randn(*shape, dtype=dtype, generator=draw).mul_(scale).requires_grad_()
+        return torch.randn(*shape, dtype=dtype, generator=draw).mul_(scale).to(device).requires_grad_()
 
     # Who asks may be tracing a graph; what is asked is about this process.
     with _disable_current_modes(), torch.inference_mode(False), torch.enable_grad(), torch.device("cpu"):
@@ -35,7 +35,7 @@ def difference(words: Words, dtype: torch.dtype) -> float:
         bias_ih, bias_hh = drawn(rows), drawn(rows) if cell.reset_after else None
         h, c = drawn(BATCH, UNITS), drawn(BATCH, UNITS) if cell.kind == "lstm" else None
         given = drawn(STEPS, BATCH, INPUTS), weight_ih, bias_ih, weight_hh, bias_hh, h, c
-        mask = torch.rand(STEPS, BATCH, generator=draw) > 0.3
+        mask = (torch.rand(STEPS, BATCH, generator=draw) > 0.3).to(device)
         y, c_last, _, _ = recurrence(*given, mask, *words, True)
         expected = _plain(cell, *given, mask)
         inputs = [t for t in given if t is not None]
@@ -61,5 +61,6 @@ def _plain(
 def _results(outputs: list[Tensor], inputs: list[Tensor]) -> list[Tensor]:
     """The gradients of the outputs' weighted sum, and the outputs."""
     draw: Any = torch.Generator().manual_seed(1)
-    loss = torch.stack([(o * torch.randn(o.shape, dtype=o.dtype, generator=draw)).sum() for o in outputs]).sum()
+    weights = [torch.randn(o.shape, dtype=o.dtype, generator=draw).to(o.device) for o in outputs]
+    loss = torch.stack([(o * w).sum() for o, w in zip(outputs, weights, strict=True)]).sum()
     return [*torch.autograd.grad(loss, inputs), *outputs]

@@ -9,6 +9,7 @@ from functools import cache
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from weight_mapping.activations import hard_sigmoid
 from weight_mapping.errors import PortingError
@@ -30,26 +31,47 @@ class Standing:
 
 
 def serves(cell: Cell, x: Tensor) -> bool:
-    """Whether the kernel computes this cell on such an input; the first question compiles it. Autocast and the
-    transforms of torch.func go their own ways through the plain steps."""
-    if x.device.type != "cpu" or torch.is_autocast_enabled("cpu") or torch._C._are_functorch_transforms_active():
+    """Whether the kernel computes this cell on such an input; the first question compiles it. Autocast, the
+    transforms of torch.func and derivatives forward go their own ways through the plain steps."""
+    device = x.device.type
+    if device not in DEVICES or x.dtype not in DTYPES:
         return False
-    return x.dtype in DTYPES and _trusted(words_of(cell), str(x.dtype))
+    if (
+        torch.is_autocast_enabled(device)
+        or torch._C._are_functorch_transforms_active()
+        or forward_ad._current_level >= 0
+    ):
+        return False
+    return _trusted(words_of(cell), str(x.dtype), device)
 
 
-def standing() -> Standing:
-    """The standing of the cell that needs it most: an LSTM with Keras 2's hard_sigmoid."""
+def standing(device: str = "cpu") -> Standing:
+    """The standing on one of `DEVICES` of the cell that needs it most: an LSTM with Keras 2's hard_sigmoid."""
     if not _wanted():
         return Standing(runs=False, why=f"{SWITCH} is off")
-    obstacle = _obstacle(
-        words_of(Cell(kind="lstm", units=1, recurrent_activation=hard_sigmoid(1 / 5))), "torch.float32"
-    )
-    capability = torch.backends.cpu.get_cpu_capability()
-    return Standing(runs=obstacle is None, why=obstacle or f"for {capability}; it agrees with the steps")
+    if device == "cuda" and not torch.cuda.is_available():
+        return Standing(runs=False, why=f"PyTorch {torch.__version__} sees no CUDA device")
+    cell = Cell(kind="lstm", units=1, recurrent_activation=hard_sigmoid(1 / 5))
+    obstacle = _obstacle(words_of(cell), "torch.float32", device)
+    return Standing(runs=obstacle is None, why=obstacle or f"{DEVICES[device]()}; it agrees with the steps")
 
 
-def _trusted(of: Words, dtype: str) -> bool:
-    return _wanted() and _obstacle(of, dtype) is None
+def _on_cpu() -> str:
+    return f"for {torch.backends.cpu.get_cpu_capability()}"
+
+
+def _on_cuda() -> str:
+    from weight_mapping.torch.kernel.gpu import graphs
+
+    return f"by Triton, {graphs.memory.obstacle or 'in CUDA graphs where shapes repeat'}"
+
+
+DEVICES = {"cpu": _on_cpu, "cuda": _on_cuda}
+"""Where the kernel can run, and how it does there."""
+
+
+def _trusted(of: Words, dtype: str, device: str) -> bool:
+    return _wanted() and _obstacle(of, dtype, device) is None
 
 
 # What torch.compiler.assume_constant_result sets (torch 2.13), which imports the whole compiler to set it: more time
@@ -69,17 +91,23 @@ MOST = 64
 
 
 @cache
-def _obstacle(of: Words, dtype: str) -> str | None:
+def _obstacle(of: Words, dtype: str, device: str) -> str | None:
     """Why this cell can't take the kernel, which is said on stderr once; None where it can."""
     if _obstacle.cache_info().misses > MOST:
         return f"more than {MOST} different cells in one process"
     try:
-        difference = check.difference(of, getattr(torch, dtype.removeprefix("torch.")))
+        runs = 1 if device == "cpu" else 2  # of which the second is played from a graph
+        number = getattr(torch, dtype.removeprefix("torch."))
+        difference = max(check.difference(of, number, device) for _ in range(runs))
         if difference <= check.LARGEST:
             return None
         obstacle = f"compiled, it is off by {difference:.3g} units of rounding where {check.LARGEST:.0f} are allowed"
     except PortingError as error:
         obstacle = str(error)
+    except Exception as error:  # whatever Triton, its compiler or the driver raise
+        if device == "cpu":
+            raise
+        obstacle = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
     _say(f"lstm-parity: recurrent cells run step by step, several times slower: {obstacle}")
     return obstacle
 

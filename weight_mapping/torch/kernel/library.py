@@ -25,7 +25,7 @@ FLAGS = {
 default."""
 
 _SIZES = ("steps", "batch", "inputs", "units", "x_step", "x_row")
-_TENSORS = (
+TENSORS = (
     "x", "weight_ih", "bias_ih", "weight_hh", "bias_hh", "h", "c", "mask", "y", "c_last", "c_all", "saved", "grad_y",
     "grad_c", "d_products", "d_recurrent", "d_h", "d_c",
 )  # fmt: skip
@@ -37,7 +37,7 @@ class Problem(ctypes.Structure):
 
     _fields_ = (
         *((name, ctypes.c_long) for name in (*_SIZES, "threads")),
-        *((name, ctypes.c_void_p) for name in (*_TENSORS, *_FUNCTIONS)),
+        *((name, ctypes.c_void_p) for name in (*TENSORS, *_FUNCTIONS)),
     )
 
 

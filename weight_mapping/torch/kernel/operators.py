@@ -34,10 +34,17 @@ def _forward(
         x, h, kind, weight_ih=weight_ih, bias_ih=bias_ih, weight_hh=weight_hh, bias_hh=bias_hh, c=c, mask=mask, y=y,
         c_last=c_last, c_all=c_all if save and c is not None else None, saved=saved if save else None,
     )  # fmt: skip
-    library.call(f"{kind}_forward", understood(activation), understood(recurrent_activation), x, tensors)
+    _call(f"{kind}_forward", activation, recurrent_activation, x, tensors)
     if save and c is not None:
         c_last.copy_(c_all[-1])
     return y, c_last, c_all, saved
+
+
+def _call(function: str, activation: str, recurrent_activation: str, x: Tensor, tensors: dict[str, Tensor]) -> None:
+    call = library.call
+    if x.is_cuda:
+        from weight_mapping.torch.kernel.gpu.running import call  # and Triton, which only builds for CUDA bring
+    call(function, understood(activation), understood(recurrent_activation), x, tensors)
 
 
 def _outputs_alone(
@@ -73,7 +80,7 @@ def _backward(
         y, h, kind, weight_hh=weight_hh, c=c, mask=mask, y=y, c_all=c_all, saved=saved, grad_y=grad_y,
         d_products=d_products, d_recurrent=d_recurrent, d_h=d_h, d_c=d_c,
     )  # fmt: skip
-    library.call(f"{kind}_backward", understood(activation), understood(recurrent_activation), y, tensors)
+    _call(f"{kind}_backward", activation, recurrent_activation, y, tensors)
     return d_products, d_recurrent, d_h, d_c
 
 
@@ -176,11 +183,11 @@ def _operator(
     name: str, run: Callable[..., Any], fake: Callable[..., Any], back: Callable[..., Any],
     remember: Callable[..., Any] | None = None,
 ) -> Any:  # fmt: skip
-    """`run` registered with PyTorch under this name, for the CPU. By parts: `torch.library.custom_op` would import the
-    whole compiler at its first call, a second of time."""
+    """`run` registered with PyTorch under this name, for the CPU and CUDA. By parts: `torch.library.custom_op` would
+    import the whole compiler at its first call, a second of time."""
     qualified = f"lstm_parity::{name}"
     torch.library.define(qualified, torch.library.infer_schema(run, mutates_args=()))
-    torch.library.impl(qualified, "cpu", run)
+    torch.library.impl(qualified, ("cpu", "cuda"), run)
     torch.library.register_fake(qualified, fake)
     torch.library.register_autograd(qualified, back, setup_context=remember)
     return getattr(torch.ops.lstm_parity, name)

@@ -3,6 +3,7 @@
 #pragma once
 #include <dlfcn.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <atomic>
 
@@ -43,11 +44,18 @@ struct Member {
     int rank, size;
 };
 
+// Whether this process was forked off one whose team had started: the child has none of its threads, and would wait for
+// them for ever.
+inline bool without_its_team() {
+    static const pid_t first = getpid();
+    return getpid() != first;
+}
+
 // Calls work(member) on `threads` threads at once, or on as many as the runtime gives.
 template <class Work> void together(long threads, Work work) {
     static auto parallel = (void (*)(void (*)(void*), void*, unsigned, unsigned))dlsym(RTLD_DEFAULT, "GOMP_parallel");
     static auto rank = (int (*)())dlsym(RTLD_DEFAULT, "omp_get_thread_num");
     static auto size = (int (*)())dlsym(RTLD_DEFAULT, "omp_get_num_threads");
-    if (threads == 1 || !parallel || !rank || !size) return work(Member{0, 1});
+    if (threads == 1 || !parallel || !rank || !size || without_its_team()) return work(Member{0, 1});
     parallel([](void* data) { (*(Work*)data)(Member{rank(), size()}); }, &work, unsigned(threads), 0);
 }
