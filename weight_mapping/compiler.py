@@ -32,6 +32,17 @@ def compiler() -> tuple[str, str] | None:
     return None
 
 
+def takes(flags: tuple[str, ...]) -> bool:
+    """Whether the compiler knows these flags: an older one lacks those of newer processors. Without one nothing is
+    refused yet; `library` does that."""
+    found = compiler()
+    if found is None:
+        return True
+    command = [found[0], *flags, "-E", "-x", "c++", "-"]
+    told = subprocess.run(command, input="", capture_output=True, text=True, check=False)
+    return told.returncode == 0
+
+
 def folder() -> Path:
     """The folder of compiled libraries, readable and writable by this user alone: they are code that will run."""
     if os.name != "posix":

@@ -1,5 +1,5 @@
-"""Lets these tests import the random models beside them, which pytest's importlib mode does not; keeps to one thread:
-the tensors are tiny, a second would only wait for the first; and runs what asks for it on both paths."""
+"""Lets these tests import the random models and other things beside them, which pytest's importlib mode does not; keeps
+to one thread: the tensors are tiny, a second would only wait for the first; and runs what asks for it on both paths."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 from weight_mapping.torch import kernel
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "kernel")]
 
 
 @pytest.fixture(autouse=True, scope="module")

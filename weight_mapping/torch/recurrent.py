@@ -49,7 +49,7 @@ class RecurrentLayer(nn.Module):
         layer = self.layer
         mask = None if mask is None else mask.bool()
         x, mask = (x, mask) if layer.time_major else (_swapped(x), None if mask is None else _swapped(mask))
-        if not len(x):
+        if x.shape[0] == 0:  # len(x) would fix the steps of a graph
             raise PortingError("a sequence without any step", found=tuple(x.shape), expected="at least one time step")
         if layer.go_backwards:
             x, mask = x.flip(0), None if mask is None else mask.flip(0)

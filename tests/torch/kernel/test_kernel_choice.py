@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +26,10 @@ compiled = pytest.mark.skipif(not kernel.standing().runs, reason=f"no compiled c
 @pytest.fixture(autouse=True)
 def _nothing_known() -> Iterator[None]:
     """Each test asks anew, and leaves nothing behind."""
-    memories = (choice._obstacle, choice._say, library.address, library.cells, library._compiled, library._function)
+    memories = (
+        choice._obstacle, choice._say, library.address, library.cells, library._compiled, library._function,
+        library.target,
+    )  # fmt: skip
     for memory in memories:
         memory.cache_clear()
     yield
@@ -118,6 +122,39 @@ def test_a_file_of_many_slopes_compiles_a_few(monkeypatch: pytest.MonkeyPatch, c
     monkeypatch.setattr(choice, "MOST", 0)
     answer()
     assert calls == []
+
+
+def test_without_a_gpu_the_standing_on_cuda_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert not kernel.standing("cuda").runs and "sees no CUDA device" in kernel.standing("cuda").why
+
+
+def test_what_fails_on_a_gpu_is_its_reason(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """Whatever Triton raises, or that it isn't there: the steps serve, and the reason is told."""
+
+    def broken(_words: object, _dtype: torch.dtype, device: str) -> float:
+        raise ImportError(f"No module named 'triton'\nseen on {device}")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(choice.check, "difference", broken)
+    assert kernel.standing("cuda") == kernel.Standing(runs=False, why="ImportError: No module named 'triton'")
+    assert capfd.readouterr().err.count("step by step") == 1
+
+
+@compiled
+def test_a_compiler_without_flags_for_this_processor_compiles_for_a_lesser_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found = compiler.compiler()
+    assert found
+    for refused, left in (("nothing", "AVX512"), ("avx512", "AVX2"), ("avx", "any processor")):
+        old = tmp_path / refused
+        old.write_text(f'#!/bin/sh\ncase "$*" in *{refused}*) exit 1;; esac\nexec {found[0]} "$@"\n')
+        old.chmod(0o700)
+        monkeypatch.setenv("CXX", str(old))
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+        library.target.cache_clear()
+        assert library.target() == (left, library.FLAGS.get(left, ()))
 
 
 @compiled

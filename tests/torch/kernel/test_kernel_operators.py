@@ -3,7 +3,12 @@ operator."""
 
 from __future__ import annotations
 
+import copy
+import io
+import multiprocessing
+import pickle
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from portables import CELLS, cell_weights, layer_weights
+from torch.autograd import forward_ad
 
 import weight_mapping.torch as wt
 from weight_mapping.errors import PortingError, Unsupported
@@ -131,6 +137,75 @@ def test_a_graph_holds_the_operator(kind: str) -> None:
         assert torch.equal(ours, graph) and torch.equal(ours, again)
 
 
+def test_graphs_of_any_batch_and_time() -> None:
+    """One graph for all sizes, exported or compiled, and its gradients."""
+    layer = Recurrent(cells=(CELLS["lstm hard_sigmoid 1/5"],), return_sequences=True)
+    module = wt.build_layer(layer, layer_weights(layer, 4), dtype=torch.float64)
+    sizes = {0: torch.export.Dim("batch", min=1, max=64), 1: torch.export.Dim("time", min=1, max=64)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        exported = torch.export.export(module, (torch.randn(3, 10, 4).double(),), dynamic_shapes=(sizes,)).module()
+        compiled = torch.compile(module, fullgraph=True, dynamic=True, backend="aot_eager")
+        for batch, steps in ((3, 10), (5, 7), (2, 12)):
+            x = torch.randn(batch, steps, 4, dtype=torch.float64, requires_grad=True)
+            (expected,) = module(x)
+            gradients = torch.autograd.grad(expected.sum(), [x, *module.parameters()])
+            (found,) = compiled(x)
+            assert torch.equal(exported(x)[0], expected) and torch.equal(found, expected)
+            found = torch.autograd.grad(found.sum(), [x, *module.parameters()])
+            assert all(torch.equal(a, b) for a, b in zip(found, gradients, strict=True))
+
+
+def test_copies_and_files_of_a_module_compute_the_same() -> None:
+    layer = Recurrent(cells=(CELLS["gru before"],), return_sequences=True)
+    module = wt.build_layer(layer, layer_weights(layer, 4), dtype=torch.float64)
+    x, file = torch.randn(3, 10, 4, dtype=torch.float64), io.BytesIO()
+    expected = module(x)[0]
+    torch.save(module, file)
+    file.seek(0)
+    for again in (copy.deepcopy(module), pickle.loads(pickle.dumps(module)), torch.load(file, weights_only=False)):
+        assert torch.equal(again(x)[0], expected)
+
+
+def _large() -> tuple[torch.nn.Module, torch.Tensor]:
+    """A layer and an input that are work for a team of threads."""
+    layer = Recurrent(cells=(replace(CELLS["lstm hard_sigmoid 1/5"], units=64),), return_sequences=True)
+    return wt.build_layer(layer, layer_weights(layer, 4), dtype=torch.float32), torch.randn(8, 20, 4)
+
+
+def test_threads_that_call_at_once_and_changing_teams() -> None:
+    module, x = _large()
+    torch.set_num_threads(2)
+    expected, found = module(x)[0].detach().numpy(), []
+    with ThreadPoolExecutor(4) as pool:
+        found += pool.map(lambda _: module(x)[0].detach().numpy(), range(40))
+    for threads in (3, 1, 2):
+        torch.set_num_threads(threads)
+        found.append(module(x)[0].detach().numpy())
+    torch.set_num_threads(1)
+    assert all(np.array_equal(one, expected) for one in found)
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system can't fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_does_not_wait_for_its_parents_threads() -> None:
+    """As in a worker of a DataLoader, once the parent's team has started: its threads aren't in the child."""
+    module, x = _large()
+    torch.set_num_threads(2)
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    with torch.inference_mode():
+        expected = module(x)[0].numpy()
+        child = context.Process(target=lambda: theirs.send(module(x)[0].numpy()), daemon=True)
+        child.start()
+        told = ours.poll(60)
+        found = ours.recv() if told else None
+    child.kill()
+    child.join()
+    torch.set_num_threads(1)
+    assert told and np.array_equal(found, expected)
+
+
 def test_a_second_derivative_is_refused() -> None:
     given = arguments("lstm", (3, 2, 5), torch.float64)
     (slope,) = torch.autograd.grad(recurrence(*given)[0].sum(), given[0], create_graph=True)
@@ -144,6 +219,11 @@ def test_transforms_and_autocast_go_through_the_steps(monkeypatch: pytest.Monkey
     x = torch.randn(3, 10, 4)
     expected = torch.func.vmap(lambda one: module(one[None])[0])(x)
     assert torch.allclose(expected[:, 0], module(x)[0], atol=1e-5)
+    with warnings.catch_warnings(), forward_ad.dual_level():
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch's own, at the import of its forward derivatives
+        made = forward_ad.unpack_dual(module(forward_ad.make_dual(x, torch.ones_like(x)))[0]).tangent
+        slopes = torch.func.jvp(lambda x: module(x)[0], (x,), (torch.ones_like(x),))[1]
+        assert torch.allclose(made, slopes, atol=1e-5) and bool(made.any())
     monkeypatch.setattr(library, "call", None)
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.isfinite(module(x)[0]).all()

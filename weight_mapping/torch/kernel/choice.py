@@ -14,7 +14,7 @@ from torch.autograd import forward_ad
 from weight_mapping.activations import hard_sigmoid
 from weight_mapping.errors import PortingError
 from weight_mapping.spec import Cell
-from weight_mapping.torch.kernel import check
+from weight_mapping.torch.kernel import check, library
 from weight_mapping.torch.kernel.library import DTYPES
 from weight_mapping.torch.kernel.words import Words, words_of
 
@@ -57,7 +57,7 @@ def standing(device: str = "cpu") -> Standing:
 
 
 def _on_cpu() -> str:
-    return f"for {torch.backends.cpu.get_cpu_capability()}"
+    return f"for {library.target()[0]}"
 
 
 def _on_cuda() -> str:

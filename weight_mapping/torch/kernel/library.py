@@ -21,8 +21,8 @@ FLAGS = {
     "AVX512": ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma", "-mprefer-vector-width=512"),
     "AVX2": ("-mavx2", "-mfma"),
 }
-"""By PyTorch's word for what this processor can, which ATEN_CPU_CAPABILITY lowers; without a row, the compiler's own
-default."""
+"""By PyTorch's word for what this processor can, which ATEN_CPU_CAPABILITY lowers, the most first; without a row, the
+compiler's own default."""
 
 _SIZES = ("steps", "batch", "inputs", "units", "x_step", "x_row")
 TENSORS = (
@@ -79,10 +79,19 @@ def cells() -> ctypes.CDLL:
 
 
 @cache
-def _compiled(name: str, source: str) -> ctypes.CDLL:
+def target() -> tuple[str, tuple[str, ...]]:
+    """What is compiled for, and its flags: this processor, or the next lesser one that the compiler knows."""
     capability = torch.backends.cpu.get_cpu_capability()
-    flags = ("-O3", "-std=c++17", *FLAGS.get(capability, ()))
-    path = compiler.library(name, source, FOLDER, flags, key=f"{torch.__version__} {capability}")
+    known = list(FLAGS)
+    lesser = known[known.index(capability) :] if capability in known else []
+    return next(((name, FLAGS[name]) for name in lesser if compiler.takes(FLAGS[name])), ("any processor", ()))
+
+
+@cache
+def _compiled(name: str, source: str) -> ctypes.CDLL:
+    processor, flags = target()
+    flags = ("-O3", "-std=c++17", *flags)
+    path = compiler.library(name, source, FOLDER, flags, key=f"{torch.__version__} {processor}")
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:

@@ -23,7 +23,7 @@ Recorded = tuple[dict[str, Tensor], Any]
 
 
 @dataclass(slots=True, kw_only=True)
-class _Memory:
+class Memory:
     """By what runs, where, on which shapes: its tensors and graph, or None after one call. `obstacle`: why nothing is
     recorded any more."""
 
@@ -32,7 +32,7 @@ class _Memory:
     obstacle: str | None = None
 
 
-memory = _Memory()
+memory = Memory()
 
 
 def run(what: Run, key: Any, tensors: Mapping[str, Tensor], written: Collection[str]) -> None:
