@@ -279,6 +279,10 @@ def test_refusals_name_what_is_wrong() -> None:
         module(x, None, [torch.zeros(3, 5), torch.zeros(3, 5)])
     with pytest.raises(PortingError, match="without any step"):
         module(x[:, :0])
+    for name in ("lstm", "lstm hard_sigmoid 1/5"):
+        layer = Recurrent(cells=(CELLS[name],))
+        with pytest.raises(PortingError, match=r"another dtype than the weights.*bfloat16.*float64"):
+            wt.build_layer(layer, layer_weights(layer, 4), dtype=torch.float64)(x.bfloat16())
     with pytest.raises(PortingError, match="no gradient"):
         wt.gradients(module)
     with pytest.raises(Unsupported, match="recurrent layer"):

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from weight_mapping.errors import PortingError
 from weight_mapping.spec import Cell, ConvCell
 from weight_mapping.torch import kernel
 from weight_mapping.torch.cells import KERAS
@@ -27,6 +28,7 @@ def run_cell(
 ) -> tuple[Tensor, list[Tensor]]:
     """The cell over x (T, B, i): every h (T, B, h) and the last states; a mask (T, B) is False where a step doesn't
     count. Without `states` they start at zero. In training a cell with dropout draws masks unless some are given."""
+    _same_dtype(x, module)
     dropping = module.training and (cell.dropout > 0 or cell.recurrent_dropout > 0 or dropped is not None)
     if isinstance(module, nn.RNNBase) and mask is None and not dropping:
         return _run_native(module, x, states)
@@ -43,6 +45,16 @@ def run_cell(
     products = project(x, p.weight_ih, p.bias_ih, ordered_mask(cell.kind, of_input))
     step = stepper(cell, p.weight_hh, p.bias_hh, ordered_mask(cell.kind, of_state))
     return scan(step, products, states or zeros(cell, products), mask)
+
+
+def _same_dtype(x: Tensor, module: nn.Module) -> None:
+    """Autocast alone may bring the two together."""
+    expected = next(module.parameters()).dtype
+    if x.dtype != expected and not torch.is_autocast_enabled(x.device.type):
+        raise PortingError(
+            "an input of another dtype than the weights", found=x.dtype, expected=expected,
+            way_out=f"Give the layer x.to({expected}), or bring it to the input's by .to({x.dtype}).",
+        )  # fmt: skip
 
 
 def _run_native(module: nn.RNNBase, x: Tensor, states: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:

@@ -222,8 +222,8 @@ def test_transforms_and_autocast_go_through_the_steps(monkeypatch: pytest.Monkey
     with warnings.catch_warnings(), forward_ad.dual_level():
         warnings.simplefilter("ignore", DeprecationWarning)  # torch's own, at the import of its forward derivatives
         made = forward_ad.unpack_dual(module(forward_ad.make_dual(x, torch.ones_like(x)))[0]).tangent
-        slopes = torch.func.jvp(lambda x: module(x)[0], (x,), (torch.ones_like(x),))[1]
-        assert torch.allclose(made, slopes, atol=1e-5) and bool(made.any())
+    slopes = torch.func.jvp(lambda x: module(x)[0], (x,), (torch.ones_like(x),))[1]
+    assert torch.allclose(made, slopes, atol=1e-5) and bool(made.any())
     monkeypatch.setattr(library, "call", None)
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.isfinite(module(x)[0]).all()
