@@ -97,9 +97,14 @@ def _refused_in_mapping(found: Import) -> str | None:
     files = found.module.startswith("weight_mapping.files")
     if found.of("harness", "reports"):
         return "the mapping knows nothing of the harness"
+    gpu = "weight_mapping.torch.kernel.gpu"
+    if found.of(gpu) and not (found.module.startswith(gpu) or found.inside):
+        return "Triton is imported where a GPU asks for it"
     if any(found.of(module) for name, module in own.items() if name != side):
         return "the core and the sides of other frameworks don't know this one"
     if found.root in {*sys.stdlib_module_names, "numpy", "weight_mapping"} or found.root == side:
+        return None
+    if found.root == "triton" and found.module.startswith("weight_mapping.torch.kernel.gpu."):
         return None
     if files and found.root in READERS:
         return None if found.inside else "file readers are imported inside the function that needs them"
@@ -122,6 +127,8 @@ def test_every_import_follows_the_rules_of_dependency(package: str) -> None:
         ("weight_mapping.oracle.model", "harness.results", False),
         ("weight_mapping.packing", "weight_mapping.torch.build", True),
         ("weight_mapping.torch.model", "keras", False),
+        ("weight_mapping.torch.cells", "triton", True),
+        ("weight_mapping.torch.kernel.operators", "weight_mapping.torch.kernel.gpu.running", False),
         ("weight_mapping.keras", "weight_mapping.torch", False),
         ("weight_mapping.files.hdf5", "pyfive", False),
         ("weight_mapping.files.hdf5", "keras", True),
