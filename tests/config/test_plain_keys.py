@@ -85,6 +85,16 @@ KERAS_1: dict[str, tuple[str, dict[str, Any], Plain]] = {
     "UpSampling1D": ("UpSampling1D", {"length": 3}, plain("up_sampling", rank=1, size=(3,))),
     "ZeroPadding1D": ("ZeroPadding1D", {"padding": 2}, plain("zero_padding", rank=1, padding=((2, 2),))),
     "ZeroPadding2D": ("ZeroPadding2D", {"padding": [1, 2, 3, 4]}, plain("zero_padding", padding=((1, 2), (3, 4)))),
+    "ZeroPadding1D by sides": (
+        "ZeroPadding1D",
+        {"padding": {"left_pad": 1, "right_pad": 2}},
+        plain("zero_padding", rank=1, padding=((1, 2),)),
+    ),
+    "ZeroPadding2D by sides": (
+        "ZeroPadding2D",
+        {"padding": {"top_pad": 1, "bottom_pad": 2, "right_pad": 3}, "dim_ordering": "tf"},
+        plain("zero_padding", padding=((1, 2), (0, 3))),
+    ),
     "Merge": ("Merge", {"mode": "concat", "concat_axis": 1}, plain("concatenate", axis=1)),
     "MaxoutDense": (
         "MaxoutDense",

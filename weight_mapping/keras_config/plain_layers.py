@@ -228,8 +228,9 @@ def _settled(
         options["pad_start"] = False  # its odd cell lies at the end (conv3d of its theano_backend.py)
     if kind == "multi_head_attention":
         options["value_dim"] = options.get("value_dim") or options.get("key_dim", 1)
-        if options.get("num_heads", 1) % (options.get("key_value_heads") or 1):
-            raise DamagedFile("heads that do not share their keys evenly", where=where, found=options["num_heads"])
+        heads = options.get("num_heads", 1)
+        if heads % (options.get("key_value_heads") or 1):
+            raise DamagedFile("heads that do not share their keys evenly", where=where, found=heads)
     if kind == "batch_normalization" and config.get("mode") not in (None, 0):
         raise Unsupported(
             f"BatchNormalization with mode={shown(config['mode'])}", where=where, class_name=class_name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any
 
@@ -85,7 +85,9 @@ def uneven(kernel_size: tuple[int, ...], strides: tuple[int, ...]) -> bool:
 
 def pairs(value: Any, rank: int, where: str) -> tuple[tuple[int, int], ...]:
     """Padding or cropping as ((before, after), …): from 1, (1, 2) or ((1, 2), (3, 4)); or Keras 1's (top, bottom, left,
-    right)."""
+    right), also under these names."""
+    if isinstance(value, Mapping):
+        value = [value.get(f"{side}_pad", 0) for side in ("top", "bottom", "left", "right")[-2 * rank :]]
     if isinstance(value, list | tuple):
         flat = all(_is_size(n) for n in value)
         if flat and len(value) == 2 * rank:
