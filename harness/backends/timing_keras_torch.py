@@ -22,9 +22,7 @@ def missing(_form: str, device: str) -> str | None:
     if device == "cuda":
         return "Keras on PyTorch is measured on the CPU alone"
     loaded = sys.modules.get("keras")
-    if loaded is None:
-        os.environ["KERAS_BACKEND"] = "torch"
-    elif loaded.backend.backend() != "torch":
+    if loaded is not None and loaded.backend.backend() != "torch":
         return f"Keras runs on {loaded.backend.backend()} in this process; a fresh process measures it"
     return None
 
@@ -32,6 +30,7 @@ def missing(_form: str, device: str) -> str | None:
 def prepare(job: Job, *, form: str) -> Prepared:
     """`form` has one value, 'eager'."""
     assert form == "eager"
+    os.environ["KERAS_BACKEND"] = "torch"  # read once, by the first import
     import keras
 
     layer = keras_side.build_layer(job.layer, job.weights, keras=keras)

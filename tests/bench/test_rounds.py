@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -172,6 +173,14 @@ def test_what_an_engine_refuses_is_not_measured_and_says_why() -> None:
     sigmoid, hard = timed(Group(shape=SMALL), "OpenVINO", "OpenVINO, hard_sigmoid 1/5")
     assert sigmoid.agrees is True
     assert not hard.seconds and "OpenVINO refuses the layer" in hard.note
+
+
+def test_asking_what_can_be_measured_chooses_no_backend_for_keras(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("keras", reason="Keras is not installed")
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    assert rounds.obstacle(BY_NAME["Keras 3 on PyTorch"], "cpu") is None
+    assert "KERAS_BACKEND" not in os.environ
 
 
 def test_names_are_unique() -> None:
