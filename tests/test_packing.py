@@ -231,6 +231,7 @@ def test_a_contradiction_says_what_was_found_and_what_was_expected() -> None:
         ({"kernel": (4, 13)}, {}, "wrong shape", "kernel", (4, 13), "(4, 12), i (g h)"),
         ({}, {"h": 3, "i": 5}, "wrong shape", "kernel", (4, 12), "(5, 12), i (g h)"),
         ({}, {"h": 2}, "wrong shape", "kernel", (4, 12), "(4, 8), i (g h)"),
+        ({"recurrent_kernel": (5, 12)}, {}, "wrong shape", "recurrent_kernel", (5, 12), "(3, 12), k (g h)"),
         ({"kernel": (4, 12, 1)}, {}, "wrong number of axes", "kernel", (4, 12, 1), "i (g h)"),
         (
             {"more": (1,)}, {}, "the layout keras of lstm has other arrays", None,
@@ -241,6 +242,21 @@ def test_a_contradiction_says_what_was_found_and_what_was_expected() -> None:
             solve(row, good | shapes, known)
         error = refused.value
         assert (error.what, error.where, error.found, error.expected) == (what, where, found, expected)
+
+
+def test_arrays_that_tell_no_width_are_refused() -> None:
+    row = layout("keras", "lstm", bias="single")
+    with pytest.raises(WeightsMismatch) as refused:
+        solve(row, {"kernel": (4, 13), "recurrent_kernel": (3, 13), "bias": (13,)})
+    assert (refused.value.where, refused.value.found) == ("kernel", (4, 13))
+
+
+def test_what_is_known_of_a_cell_is_held_to_its_arrays() -> None:
+    row = layout("keras", "lstm", bias="single")
+    arrays = _arrays(row, 3, 4, np.float32)
+    assert _same(unpack_row(row, arrays, {"h": 3, "i": 4}), unpack_row(row, arrays))
+    with pytest.raises(WeightsMismatch, match="kernel: wrong shape"):
+        unpack_row(row, arrays, {"h": 3, "i": 9})
 
 
 def test_of_several_rows_the_first_ones_contradiction_is_told() -> None:

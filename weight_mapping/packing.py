@@ -75,19 +75,16 @@ def solve(row: Layout, shapes: Mapping[str, Sequence[int]], known: Mapping[str, 
 
     Raises WeightsMismatch that names the array, its shape and the pattern it contradicts."""
     sizes: Sizes = {"g": len(row.gates), "p": 2 if row.bias == "split" else 1, **(known or {})}
-    if "h" in sizes:
-        sizes["k"] = sizes["h"]
     stored = _stored(row)
     missing = [name for name, _, _ in stored if name not in shapes]
     if missing or len(shapes) != len(stored):
         raise WeightsMismatch(
             f"the layout {row.format} of {row.kind} has other arrays", found=sorted(shapes), expected=names(row)
         )
-    for _ in range(3):  # each round may settle a letter that another array needs
-        for name, array, _ in stored:
-            _settle(sizes, name, array, shapes[name])
-        if "h" in sizes or "k" in sizes:
-            sizes["h"] = sizes["k"] = sizes.get("h", sizes.get("k", 0))
+    for name, array, _ in stored:
+        _settle(sizes, name, array, shapes[name])
+    if "h" in sizes:
+        sizes["k"] = sizes["h"]
     for name, array, _ in stored:
         expected = _shape(array, sizes)
         if tuple(shapes[name]) != expected:
@@ -137,7 +134,7 @@ def unpack_row(row: Layout, arrays: Mapping[str, Array], known: Mapping[str, int
         else:
             canonical[name] = np.concatenate([pieces[g] for g in GATES[_gate_kind(row)]], axis=axes.index("g"))
     kind = "conv_lstm" if row.kind.startswith("conv") else row.kind
-    return CellWeights(kind=kind, reset_after=bool(row.reset_after), bias=canonical.pop("bias", None), **canonical)
+    return CellWeights(kind=kind, reset_after=bool(row.reset_after), **canonical)
 
 
 def pack_row(row: Layout, weights: CellWeights) -> dict[str, Array]:
