@@ -98,6 +98,9 @@ def test_a_letter_is_one_size_everywhere() -> None:
     match("kernel", (5, 7), ("i", 7), sizes)
     assert sizes == {"i": 5}
     match("carry", (5, 5), ("i", "i"), sizes)
+    with pytest.raises(WeightsMismatch) as refused:
+        match("kernel", (5,), ("n", 7), {})
+    assert refused.value.expected == ("n", 7)  # what no array has told yet is a letter
     match("anything", (1, 2, 3), ("*",), sizes)
     for found, expected, wanted in (
         ((4, 7), ("i", 7), (5, 7)), ((5, 8), ("i", 7), (5, 7)), ((5,), ("i", 7), (5, 7)), ((5, 7, 1), ("i", 7), (5, 7)),
