@@ -66,6 +66,8 @@ def open_tfjs(source: Source, model: dict[str, Any], find: Callable[[str], Sourc
         for entry in model["weightsManifest"]:
             group = _Group(tuple(find(plain_name(name, source.name)) for name in entry["paths"]))
             shards += group.shards
+            if len({shard.name for shard in shards}) < len(shards):  # a short file, listed often, would seem a long one
+                raise DamagedFile("a shard stands twice in the list", where=f"{source.name}:weightsManifest")
             offset = 0
             for stored in (_header(weight, source.name) for weight in entry["weights"]):
                 if stored.name in named:

@@ -95,16 +95,16 @@ ATTACKS: Mapping[str, Make] = {
     "graph of doubling sizes": graph(lambda: _doubling_sizes(60)),
     "graph of doubling paths": graph(lambda: [*_doubling_paths(300), layer("Lambda", "end", [tensor("a299")])]),
     "graph of 100000 layers": graph(lambda: _row(100_000)),
-    "graph of 30000 layers at once": graph(lambda: _wide(30_000)),
-    "graph of 100000 calls": graph(
-        lambda: [entry("i"), lstm(tensor("i")), layer("Dropout", "d", [tensor("lstm")] * 100_000, rate=0.1)]
+    "graph of 12000 layers at once": graph(lambda: _wide(12_000)),
+    "graph of 12000 calls": graph(
+        lambda: [entry("i"), lstm(tensor("i")), layer("Dropout", "d", [tensor("lstm")] * 12_000, rate=0.1)]
     ),
-    "graph of 100000 calls of the LSTM": graph(lambda: [entry("i"), lstm(*[tensor("i")] * 100_000)]),
-    "graph of 100000 inputs": graph(
-        lambda: [*(entry(f"i{n}") for n in range(100_000)), lstm(tensor("i0"))],
+    "graph of 12000 calls of the LSTM": graph(lambda: [entry("i"), lstm(*[tensor("i")] * 12_000)]),
+    "graph of 12000 inputs": graph(
+        lambda: [*(entry(f"i{n}") for n in range(12_000)), lstm(tensor("i0"))],
         ends=[["lstm", 0, 0]],
     ),
-    "graph of 100000 outputs": graph(lambda: [entry("i"), lstm(tensor("i"))], ends=[["lstm", 0, 0]] * 100_000),
+    "graph of 12000 outputs": graph(lambda: [entry("i"), lstm(tensor("i"))], ends=[["lstm", 0, 0]] * 12_000),
     "graph of itself": graph(lambda: [entry("i"), lstm(tensor("lstm"))]),
     "graph in a circle": graph(
         lambda: [

@@ -89,8 +89,8 @@ ATTACKS: dict[str, Make] = {
     "spec input of a billion": spec(lambda d: d["spec"]["inputs"][0].update(shape=[None, 10**9, 3])),
 }
 ATTACKS |= {
-    "safetensors of 300000 arrays": tensors(
-        {f"a{n}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for n in range(300_000)}
+    "safetensors of 50000 arrays": tensors(
+        {f"a{n}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for n in range(50_000)}
     ),
     "safetensors true sizes": tensors({"a": {"dtype": "F32", "shape": [True, 2], "data_offsets": [0, 8]}}, bytes(8)),
     "safetensors true offsets": tensors({"a": {"dtype": "U8", "shape": [1], "data_offsets": [False, True]}}, bytes(1)),
@@ -113,8 +113,8 @@ ATTACKS |= {
     "spec activation parameter": spec(
         lambda d: spec_layer(d)["cells"][0]["activation"].update(parameters=["__import__"])
     ),
-    "spec 100000 nodes": spec(lambda d: d["spec"].update(nodes=d["spec"]["nodes"] * 100_000)),
-    "spec 100000 outputs": spec(lambda d: d["spec"].update(outputs=d["spec"]["outputs"] * 100_000)),
+    "spec 20000 nodes": spec(lambda d: d["spec"].update(nodes=d["spec"]["nodes"] * 20_000)),
+    "spec 20000 outputs": spec(lambda d: d["spec"].update(outputs=d["spec"]["outputs"] * 20_000)),
     "spec output before the first": spec(lambda d: d["spec"]["outputs"][0].update(output=-1)),
     "spec steps of a billion": spec(lambda d: d["spec"]["inputs"][0].update(shape=[None, 10**9, 3])),
     "spec floats in a whole number": spec(lambda d: spec_layer(d)["cells"][0].update(units=5.0)),

@@ -61,7 +61,7 @@ ATTACKS: dict[str, Make] = {
     "tfjs manifest is a number": tfjs(lambda m, _: m.update(weightsManifest=3)),
 }
 ATTACKS |= {
-    "tfjs one shard 100000 times": tfjs(lambda m, _: _shards(m).update(paths=["a.bin"] * 100_000)),
+    "tfjs one shard 3000 times": tfjs(lambda m, _: _shards(m).update(paths=["a.bin"] * 3000)),
     "tfjs one shard twice": tfjs(lambda m, _: _shards(m).update(paths=["a.bin", "a.bin"])),
     "tfjs shard cut": tfjs(lambda m, folder: os.truncate(folder / "a.bin", 300)),
     "tfjs type of a list": tfjs(lambda m, _: _shards(m)["weights"][0].update(dtype=["float32"])),
@@ -69,12 +69,12 @@ ATTACKS |= {
     "tfjs name of a list": tfjs(lambda m, _: _shards(m)["weights"][0].update(name=["lstm_10/kernel"])),
     "tfjs true sizes": tfjs(lambda m, _: _shards(m)["weights"].append({"name": "t", "shape": [True], "dtype": "bool"})),
     "tfjs names twice": tfjs(lambda m, _: _shards(m)["weights"].append(_shards(m)["weights"][0])),
-    "tfjs 300000 arrays": tfjs(
+    "tfjs 20000 arrays": tfjs(
         lambda m, _: _shards(m)["weights"].extend(
-            {"name": f"a{n}", "shape": [0], "dtype": "float32"} for n in range(300_000)
+            {"name": f"a{n}", "shape": [0], "dtype": "float32"} for n in range(20_000)
         )
     ),
-    "tfjs 100000 groups": tfjs(lambda m, _: m["weightsManifest"].extend([{"paths": [], "weights": []}] * 100_000)),
+    "tfjs 20000 groups": tfjs(lambda m, _: m["weightsManifest"].extend([{"paths": [], "weights": []}] * 20_000)),
     "tfjs topology is a list": tfjs(lambda m, _: m.update(modelTopology=[1])),
     "tfjs topology is text": tfjs(lambda m, _: m.update(modelTopology="os.system")),
     "tfjs graph": tfjs(lambda m, _: m.update(format="graph-model")),

@@ -97,13 +97,6 @@ def _nested_lists(depth: int) -> Any:
     return inner
 
 
-def _deep_list(depth: int) -> Any:
-    inner: Any = []
-    for _ in range(depth):
-        inner = [inner]
-    return inner
-
-
 def _repacked(folder: Path, change: Callable[[dict[str, bytes]], object]) -> Path:
     """A sound state_dict's archive, its members changed."""
     import torch
@@ -140,7 +133,6 @@ ATTACKS: dict[str, Make] = {
 ATTACKS |= {
     "pt keys upon keys": torch_file(lambda folder: {_nested_pairs(60): drawn(2)}),
     "pt lists upon lists": torch_file(lambda folder: {"w": _nested_lists(60)}),
-    "pt deep": torch_file(lambda folder: {"w": _deep_list(900)}),
     "pt keys of numbers": torch_file(lambda folder: {7: drawn(2)}),
     "pt key that escapes": torch_file(lambda folder: {"a\x1b[2J\u202e": 3}),
     "pt of half a storage": _half_storage,
