@@ -59,7 +59,8 @@ def _check_sizes(portable: Portable) -> None:
         _demand(spent["steps"], MOST_STEPS, "steps of recurrent layers", call.path)
 
     whole = portable.spec
-    _demand(len(whole.nodes) + len(whole.inputs), MOST_CALLS, "calls of layers", (whole.name,))
+    ends = len(whole.inputs) + len(whole.outputs)
+    _demand(len(whole.nodes) + ends, MOST_CALLS, "calls of layers, inputs and outputs", (whole.name,))
     for one in whole.inputs:
         _demand(prod(sizes(one)), MOST_NUMBERS, "numbers", (one.name,))
     with np.errstate(all="ignore"):

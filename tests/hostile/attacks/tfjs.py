@@ -69,12 +69,6 @@ ATTACKS |= {
     "tfjs name of a list": tfjs(lambda m, _: _shards(m)["weights"][0].update(name=["lstm_10/kernel"])),
     "tfjs true sizes": tfjs(lambda m, _: _shards(m)["weights"].append({"name": "t", "shape": [True], "dtype": "bool"})),
     "tfjs names twice": tfjs(lambda m, _: _shards(m)["weights"].append(_shards(m)["weights"][0])),
-    "tfjs 20000 arrays": tfjs(
-        lambda m, _: _shards(m)["weights"].extend(
-            {"name": f"a{n}", "shape": [0], "dtype": "float32"} for n in range(20_000)
-        )
-    ),
-    "tfjs 20000 groups": tfjs(lambda m, _: m["weightsManifest"].extend([{"paths": [], "weights": []}] * 20_000)),
     "tfjs topology is a list": tfjs(lambda m, _: m.update(modelTopology=[1])),
     "tfjs topology is text": tfjs(lambda m, _: m.update(modelTopology="os.system")),
     "tfjs graph": tfjs(lambda m, _: m.update(format="graph-model")),
