@@ -202,6 +202,7 @@ def _walks() -> Iterator[Row]:
     for name, walk in WALKS.items():
         options = ", ".join(f"{key}={value}" for key, value in walk.config.items())
         title = f"{LONG} steps of {walk.class_name}" + (f" with {options}" if options else "")
+        title += f"; {walk.remark}" if walk.remark else ""
         yield Row(id=f"training/{name}", title=title, layer=run(LSTM), walk=name, sizes=DIFFERENT)
     arguments = {"kernel_regularizer": STRENGTH["l2"]}
     title = f"{LONG} steps of Adam with an L2 regulariser, which is in the loss and no weight decay"

@@ -17,7 +17,7 @@ from harness.backends.oracle import OracleSubject
 from harness.compare import UNIT, Difference, difference
 from harness.mutant import Run
 from harness.mutants import MUTANTS, SEEN_IN_OUTPUTS, Mutant, orders
-from harness.pairs import first_sample, pairs
+from harness.pairs import first_of, first_sample, fitting, near
 from harness.problems import Problem
 from weight_mapping.spec import Path
 from weight_mapping.weights import CellWeights
@@ -58,27 +58,32 @@ def diagnose_outputs(problem: Problem, found: Arrays, *, run: Run | None = None)
     immediate = _by_sight(found, apart)
     if immediate:
         return (immediate,)
-    findings = [
-        _finding(mutant, distance(wrong, found), apart)
-        for mutant in CANDIDATES
-        if (wrong := mutant.outputs(problem, run)) is not None and distance(reference, wrong).error > EXACT
-    ]
-    best = _ranked(findings)
+    best = _ranked(_of_singles(problem, reference, found, apart, run))
     if best and best[0].explains:
         return best
     return _ranked([*_of_pairs(problem, found, apart, run), *_parted(reference, found, best)])
 
 
+def _of_singles(problem: Problem, reference: Arrays, found: Arrays, apart: Difference, run: Run) -> list[Finding]:
+    """Every mistake with the distance that it leaves: over the whole batch where the first sample fits, else there."""
+    right, shown, findings = first_of(reference, problem), first_of(found, problem), []
+    for mutant in CANDIDATES:
+        wrong = mutant.outputs(problem, lambda p: run(first_sample(p))) if mutant.act is None else None
+        if wrong is not None and distance(right, wrong).error > EXACT and not near(wrong, shown, ROUNDED):
+            findings.append(_finding(mutant, distance(wrong, shown), apart))
+            continue
+        whole = mutant.outputs(problem, run)
+        if whole is not None and distance(reference, whole).error > EXACT:
+            findings.append(_finding(mutant, distance(whole, found), apart))
+    return findings
+
+
 def _of_pairs(problem: Problem, found: Arrays, apart: Difference, run: Run) -> list[Finding]:
     """The pairs of mistakes that explain it: those that do so for the first sample, held to the whole batch."""
-    alone, shown = first_sample(problem, found)
-    right, findings = run(alone), []
-    for pair in pairs(SEEN_IN_OUTPUTS, problem):
-        wrong = pair.outputs(alone, run)
-        if wrong is None or distance(wrong, shown).error > ROUNDED or distance(right, wrong).error <= EXACT:
-            continue
+    right, findings = run(problem), []
+    for pair in fitting(SEEN_IN_OUTPUTS, problem, found, run, ROUNDED):
         whole = pair.outputs(problem, run)
-        if whole is not None:
+        if whole is not None and distance(right, whole).error > EXACT:
             findings.append(_finding(pair, distance(whole, found), apart))
     return [finding for finding in findings if finding.explains]
 

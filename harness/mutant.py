@@ -26,7 +26,7 @@ class Mutant:
     description: str
     fix: str
     change: mistakes.Change = lambda problem: problem
-    look: mistakes.Look = lambda outputs: outputs
+    look: mistakes.Look | None = None
     act: Act | None = None
     check: str = "outputs"
     base: str = "lstm/default"
@@ -38,6 +38,10 @@ class Mutant:
             if self.act is not None:
                 return self.act(problem, run)
             changed = self.change(problem)
-            return None if changed is None else self.look(run(changed))
+            return None if changed is None else self.seen(run(changed))
         except PortingError:
             return None
+
+    def seen(self, outputs: Arrays) -> Arrays:
+        """What it makes of the outputs."""
+        return outputs if self.look is None else self.look(outputs)

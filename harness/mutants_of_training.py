@@ -27,9 +27,12 @@ class _TwoBiases(Walker):
         return {key: 2 * a - weights[key] if "bias" in key else a for key, a in moved.items()}  # type: ignore[operator]
 
 
-def two_biases(problem: Problem, walk: Walk) -> Arrays:
+TWO_BIASES = "second bias trained"
+
+
+def two_biases(problem: Problem, walk: Walk, steps: int = LONG) -> Arrays:
     """The path of a port whose second bias is trained as well."""
-    return OracleSubject(problem).train(LONG, walk, walker=_TwoBiases(walk))
+    return OracleSubject(problem).train(steps, walk, walker=_TwoBiases(walk))
 
 
 def _trained_twice(problem: Problem, run: Run) -> Arrays:  # noqa: ARG001
@@ -58,7 +61,7 @@ ROWS = (
         fix="give the bias its whole gradient, and freeze the second", act=_halved, check="gradients",
     ),
     Mutant(
-        id="second bias trained", description="both of PyTorch's biases are trained: their sum moves twice as far",
+        id=TWO_BIASES, description="both of PyTorch's biases are trained: their sum moves twice as far",
         fix="freeze the second bias, as weight_mapping.torch.build does", act=_trained_twice, check="training",
         base="training/SGD", regimes=("different",),
     ),

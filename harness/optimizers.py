@@ -28,6 +28,8 @@ class Walk:
     config: Mapping[str, Any] = field(default_factory=dict)
     rate: float = 0.015625
     """Exact in float32, in which Keras keeps it."""
+    remark: str = ""
+    """What to know of its path."""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -141,7 +143,12 @@ WALKS: Mapping[str, Walk] = {
     "SGD clipnorm": Walk(class_name="SGD", config={"clipnorm": 0.03125}),
     "SGD global clipnorm": Walk(class_name="SGD", config={"global_clipnorm": 0.0625}),
     "SGD clipvalue": Walk(class_name="SGD", config={"clipvalue": 0.0078125}),
-    "RMSprop": Walk(class_name="RMSprop", config=_ROOT),
+    "RMSprop": Walk(
+        class_name="RMSprop",
+        config=_ROOT,
+        remark="so small an epsilon makes a gradient of 1e-6 step as far as one of 1: in float32, where that "
+        "is rounding, no two programs walk the same path",
+    ),
     "RMSprop centered": Walk(class_name="RMSprop", config={**_ROOT, **_LARGE, "momentum": 0.5, "centered": True}),
     "RMSprop large epsilon": Walk(class_name="RMSprop", config={**_ROOT, **_LARGE}),
     "Adam": Walk(class_name="Adam", config=_MOMENTS),

@@ -2,7 +2,7 @@
 
 Schema history
 1  first: verdict, environment, cases with checks, benchmarks, explanations, not_measured. Later, and empty where it is
-   absent: sweep; starts, scaling, roof, figures, and of a timing its cell, layers, processes and measure.
+   absent: sweep; divergences, starts, scaling, roof, figures, and of a timing its cell, layers, processes and measure.
 """
 
 from __future__ import annotations
@@ -128,6 +128,24 @@ class Mutant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Divergence:
+    """Training with one convention mapped and not mapped, each against Keras' path in float64."""
+
+    convention: str
+    walk: str
+    """The optimizer's path, by its name in the table of cases."""
+    cause: str
+    fix: str
+    mapped: tuple[float, ...]
+    """At each step the distance of the port's loss, over the greatest loss."""
+    unmapped: tuple[float, ...]
+    """The same of a port that leaves the convention as it is elsewhere."""
+    weights: tuple[float, float]
+    """The greatest distance of the weights at the end over their size, mapped and not."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
     """Everything that one run found out. `kind`: verify, bench or port."""
 
@@ -138,6 +156,7 @@ class Results:
     planned: tuple[str, ...] = ()
     """The ids of every case that should be there: one missing and the run is no pass."""
     mutants: tuple[Mutant, ...] = ()
+    divergences: tuple[Divergence, ...] = ()
     timings: tuple[Timing, ...] = ()
     starts: tuple[Start, ...] = ()
     scaling: tuple[Timing, ...] = ()
@@ -199,7 +218,13 @@ def from_json(text: str) -> Results:
     ]
     data["conventions"] = [_record(Convention, c) for c in data.get("conventions", ())]
     data["mutants"] = [_record(Mutant, m) for m in data["mutants"]]
-    for name, kind in (("timings", Timing), ("starts", Start), ("scaling", Timing), ("figures", Figure)):
+    for name, kind in (
+        ("divergences", Divergence),
+        ("timings", Timing),
+        ("starts", Start),
+        ("scaling", Timing),
+        ("figures", Figure),
+    ):
         data[name] = [_record(kind, one) for one in data.get(name, ())]
     data["roof"] = _record(Roof, data.get("roof", {}))
     return _record(Results, data)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from harness import bench, conventions, environment
+from harness import bench, conventions, divergences, environment
 from harness.backends import Arrays, Backend
 from harness.backends.oracle import OracleSubject
 from harness.cases import Case, cases
@@ -18,7 +18,7 @@ from harness.diagnose import Finding, diagnose_outputs, diagnose_training
 from harness.mutants import MUTANTS, Mutant
 from harness.optimizers import WALKS
 from harness.problems import Problem
-from harness.results import FAILS, INTERRUPTED, Results, Timing
+from harness.results import FAILS, INTERRUPTED, Divergence, Results, Timing
 from harness.results import Case as CaseResult
 from harness.results import Mutant as MutantResult
 from harness.walks import long_limits
@@ -47,6 +47,7 @@ def run(
     Ctrl-C ends it: what is done by then is in the results, which say that they are not all."""
     found: list[CaseResult] = []
     fates: list[MutantResult] = []
+    parted: list[Divergence] = []
     timed: tuple[Timing, ...] = ()
     left_out = dict(missing)
     try:
@@ -56,6 +57,7 @@ def run(
         for fate in plant_all(backends, seed=seed) if mutants else ():
             fates.append(fate)
             progress.mutant(fate)
+        parted += divergences.measured(chosen, backends, seed) if mutants else ()
         timed = bench.default(progress=progress.timing) if timings else ()
     except KeyboardInterrupt:
         left_out["what was left to do"] = INTERRUPTED
@@ -74,6 +76,7 @@ def run(
         cases=tuple(found),
         planned=tuple(case.id for case in chosen),
         mutants=tuple(fates),
+        divergences=tuple(parted),
         timings=timed,
         not_measured=left_out,
         conventions=conventions.told(id for case in found for id in case.conventions),

@@ -199,6 +199,7 @@ def environment() -> Environment:
         "heat_maps": heat.maps,
         "panels": curves.panels,
         "spread": curves.spread,
+        "divergence_steps": lambda d: [n for n in (1, 10, len(d.mapped)) if n <= len(d.mapped)],
     }
     return made
 
