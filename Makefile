@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup picture demo test browser lint docs bench fuzz wheel smoke clean
+.PHONY: help setup picture demo test browser lint docs bench fuzz diagnosis wheel smoke clean
 
 help:
 	@echo "make setup   .venv with everything, at the tested versions; the targets below do it by themselves"
@@ -16,6 +16,7 @@ help:
 	@echo "make guided  set up, then fuzz every reader by what it reaches, with atheris; SECONDS changes how long each"
 	@echo "make hostile set up, then put every hostile file through inspect and port, watched from outside"
 	@echo "make mutants set up, then plant errors in the mapping's code and see that tests fail; PATHS are some files of it"
+	@echo "make diagnosis set up, then count how often the diagnosis is right; PAIRS and SEED change what is tried"
 	@echo "make smoke   set up, build the wheel and try it in an environment without any framework"
 	@echo "make clean   remove what the targets above made, .venv included"
 
@@ -66,6 +67,9 @@ guided: $(READY)
 
 hostile: $(READY)
 	$(BIN)/python tests/hostile/tried.py $(if $(shell command -v strace),--traced)
+# How often the diagnosis names what was planted, and how long a layer of 256 units takes it.
+diagnosis: $(READY)
+	$(BIN)/python -m harness.diagnosed $(or $(PAIRS),60) $(or $(SEED),0)
 
 wheel: $(READY)
 	rm -rf dist

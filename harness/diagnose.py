@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -139,16 +140,18 @@ def diagnose_weights(problem: Problem, suspect: Mapping[Path, CellWeights]) -> t
     return _ranked(findings)
 
 
-def distance(reference: Arrays, found: Arrays) -> Difference:
-    """The greatest relative difference of several arrays; infinite where a name is missing or a shape differs."""
+def distance(reference: Arrays, found: Arrays, kinds: Mapping[str, str] = MappingProxyType({})) -> Difference:
+    """The greatest relative difference of several arrays; infinite where a name is missing or a shape differs. `kinds`
+    of the cells that names end with tell their gates by letter."""
     extra = sorted(found.keys() - reference.keys())
     if extra or not reference:
         return Difference(np.inf, f"unexpected {', '.join(extra)}")
-    return max((difference(n, a, found.get(n)) for n, a in reference.items()), key=lambda d: d.error)
+    each = (difference(n, a, found.get(n), kind=kinds.get(n.split(" of ")[-1], "")) for n, a in reference.items())
+    return max(each, key=lambda d: d.error)
 
 
 def _distance_of_weights(a: Mapping[Path, CellWeights], b: Mapping[Path, CellWeights]) -> Difference:
-    return distance(_flat(a), _flat(b))
+    return distance(_flat(a), _flat(b), {"/".join(path): cell.kind for path, cell in a.items()})
 
 
 def _flat(weights: Mapping[Path, CellWeights]) -> dict[str, Any]:

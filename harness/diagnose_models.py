@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.backends import Arrays
+from harness.backends import Arrays, output_names
 from harness.compare import difference
-from harness.diagnose import CANDIDATES, EXACT, ROUNDED, Finding, diagnose_weights, distance
+from harness.diagnose import CANDIDATES, EXACT, ROUNDED, Finding, diagnose_weights, distance, explaining
+from harness.likely import diagnosed, of_portable
 from harness.problems import Layer, Problem
 from weight_mapping import oracle
 from weight_mapping.errors import PortingError
@@ -157,15 +158,21 @@ def _plain(portable: Portable) -> list[tuple[Path, Mapping[str, NDArray[Any]]]]:
 
 def diagnose_recording(portable: Portable, inputs: tuple[Any, ...], outputs: Arrays) -> tuple[Place, ...]:
     """What explains the outputs ('y', or 'y0', 'y1' …) that a port of the model recorded for these inputs: every known
-    mistake tried on every recurrent layer. Empty where they are right."""
+    mistake tried on every recurrent layer; where one layer is all there is, every two as well. Empty where they are
+    right."""
     right = _run(portable, inputs)
     if distance(right, outputs).error <= ROUNDED:
         return ()
+    alone = of_portable(portable)
+    if alone and len(inputs) == 1 and len(outputs) == len(output_names(alone[0])):
+        findings = diagnosed(alone, inputs, (), [outputs[name] for name in sorted(outputs)])
+        (name,) = portable.spec.layers
+        return (Place(layer=name, findings=_shown(findings)),)
     tried = [
         (distance(wrong, outputs).error, "/".join(path), mutant)
         for path, layer in recurrent_layers(portable.spec)
         for mutant in CANDIDATES
-        if (wrong := _mistaken(portable, path, layer, mutant.change, mutant.look, inputs)) is not None
+        if (wrong := _mistaken(portable, path, layer, mutant.change, mutant.seen, inputs)) is not None
         and distance(right, wrong).error > EXACT
     ]
     best = sorted(tried, key=lambda t: t[0])
@@ -182,6 +189,11 @@ def diagnose_recording(portable: Portable, inputs: tuple[Any, ...], outputs: Arr
         )
         for error, path, m in certain or best[:3]
     )  # fmt: skip
+
+
+def _shown(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Those that explain it, or the three that come nearest."""
+    return tuple(explaining(findings)) or findings[:3]
 
 
 def _run(portable: Portable, inputs: tuple[Any, ...]) -> Arrays:

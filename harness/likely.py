@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.backends import output_names
-from harness.diagnose import diagnose_outputs, explaining
+from harness.diagnose import Finding, diagnose_outputs, explaining
 from harness.problems import Layer, Problem
 from weight_mapping import keras as keras_side
 from weight_mapping.errors import PortingError
@@ -49,14 +49,19 @@ def of_keras(model: Any, package: str) -> Known | None:
 
 def likely(known: Known, inputs: Arrays, states: Arrays, outputs: Arrays) -> tuple[str, ...]:
     """The mistakes that turn the right answer into these outputs, each with its way out; empty where none does."""
+    findings = islice(explaining(diagnosed(known, inputs, states, outputs)), SHOWN)
+    return tuple(f"{one.name}: {one.explanation}; {one.fix}" for one in findings)
+
+
+def diagnosed(known: Known, inputs: Arrays, states: Arrays, outputs: Arrays) -> tuple[Finding, ...]:
+    """What `diagnose_outputs` says of these outputs of a port of the layer."""
     layer, weights = known
     problem = Problem(
         layer=layer, weights={path: _wide(w) for path, w in weights.items()}, xs=(inputs[0].astype(np.float64),),
         initial_state=tuple(state.astype(np.float64) for state in states),
     )  # fmt: skip
     found = dict(zip(output_names(layer), (np.asarray(y, np.float64) for y in outputs), strict=False))
-    findings = islice(explaining(diagnose_outputs(problem, found)), SHOWN)
-    return tuple(f"{one.name}: {one.explanation}; {one.fix}" for one in findings)
+    return diagnose_outputs(problem, found)
 
 
 def _wide(weights: CellWeights) -> CellWeights:

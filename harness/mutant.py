@@ -19,8 +19,8 @@ class Mutant:
     """One mistake. `change` gives the problem as the mistaken port understands it, None where the mistake can't be
     made; `look` what it makes of the outputs. `act` does all of it where a changed problem can't say the mistake.
 
-    `base` is the row of the table of cases on which it is planted; `check` what must turn red: outputs, gradients, or
-    training, by the optimizer that the base walks with."""
+    `base` is the row of the table of cases on which it is planted, `also` further ones; `check` what must turn red:
+    outputs, gradients, or training, by the optimizer that the base walks with."""
 
     id: str
     description: str
@@ -30,6 +30,7 @@ class Mutant:
     act: Act | None = None
     check: str = "outputs"
     base: str = "lstm/default"
+    also: tuple[str, ...] = ()
     regimes: tuple[str, ...] = ("different", "square")
 
     def outputs(self, problem: Problem, run: Run) -> Arrays | None:

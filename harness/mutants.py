@@ -50,7 +50,8 @@ def orders() -> Iterator[Mutant]:
                 )
 
 
-_SLOPED = "lstm/recurrent_activation/hard_sigmoid 1-5"
+_SLOPED, _SLOPED_AS_TORCH = (f"lstm/recurrent_activation/hard_sigmoid {slope}" for slope in ("1-5", "1-6"))
+_OTHERS = ("gru reset_after/default", "gru reset_before/default", "rnn/default")
 
 
 def _mutants() -> Iterator[Mutant]:
@@ -64,6 +65,7 @@ def _mutants() -> Iterator[Mutant]:
         "the biases are left at zero",
         "copy the bias",
         change=mistakes.of_weights(mistakes.of_bias(np.zeros_like)),
+        also=_OTHERS,
     )
     yield row(
         "bias doubled",
@@ -82,6 +84,7 @@ def _mutants() -> Iterator[Mutant]:
         "each gate's recurrent kernel is transposed",
         "transpose the fused array once: weight_hh = recurrent_kernel.T",
         change=mistakes.of_weights(mistakes.turned("recurrent")),
+        also=_OTHERS,
     )
     yield row(
         "kernel transposed",
@@ -102,6 +105,7 @@ def _mutants() -> Iterator[Mutant]:
         "say the slope: the version of Keras that wrote the file tells it",
         change=mistakes.of_cells(mistakes.other_slope),
         base=_SLOPED,
+        also=(_SLOPED_AS_TORCH,),
     )
     yield row(
         "sigmoid for hard_sigmoid",
@@ -109,12 +113,14 @@ def _mutants() -> Iterator[Mutant]:
         "use a module that can state recurrent_activation; nn.LSTM can't",
         change=mistakes.of_cells(mistakes.plain_sigmoid),
         base=_SLOPED,
+        also=(_SLOPED_AS_TORCH,),
     )
     yield row(
         "direction",
         "go_backwards is missed, or set where it should not be",
         "take go_backwards from the configuration",
         change=mistakes.of_layer(lambda layer: replace(layer, go_backwards=not layer.go_backwards)),
+        also=("lstm/go_backwards/True",),
     )
     yield row(
         "merge mode",
@@ -122,6 +128,7 @@ def _mutants() -> Iterator[Mutant]:
         "take merge_mode from the configuration",
         change=mistakes.other_merge,
         base="bidirectional/sum",
+        also=("bidirectional/concat", "bidirectional/mul", "bidirectional/ave"),
     )
     yield row(
         "directions swapped",
@@ -162,6 +169,7 @@ def _mutants() -> Iterator[Mutant]:
         "take reset_after from the configuration; absent means False; nn.GRU is True",
         change=mistakes.of_cells(mistakes.other_reset),
         base="gru reset_after/default",
+        also=("gru reset_before/default",),
     )
     yield row(
         "GRU bias parts swapped",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Protocol
 
 import numpy as np
@@ -106,8 +107,8 @@ def plant(mutant: Mutant, run: Run, *, seed: int = 0, expected: Known | None = N
     errors: list[float] = []
     named: list[bool] = []
     where = ""
-    for regime in mutant.regimes:
-        case = next(iter(cases([f"{mutant.base}@{regime}"])))
+    for base, regime in product((mutant.base, *mutant.also), mutant.regimes):
+        case = next(iter(cases([f"{base}@{regime}"])))
         if case.id not in known:
             problem = problem_of(case, seed)
             outputs, bounds = expect_outputs(problem)

@@ -63,7 +63,9 @@ def _lines(places: Sequence[Any]) -> list[str]:
     lines = []
     for place in places:
         for finding in place.findings:
-            certain = "" if finding.explains else "perhaps: "
+            certain = "" if finding.explains else "no known mistake explains it; perhaps: "
             lines.append(printable(f"{place.layer}: {certain}{finding.name}: {finding.explanation}."))
+            lines += [printable(f"  Where: {finding.where}.")] if finding.where and not finding.explains else []
+            lines += [printable(f"  It can't be told from {', '.join(finding.ties)}.")] if finding.ties else []
             lines.append(printable(f"  Fix: {finding.fix}."))
     return lines

@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 import weight_mapping as wm
-from harness.commands.diagnose import command
-from harness.diagnose_models import diagnose_portables, diagnose_recording, recurrent_layers
+from harness.commands.diagnose import _lines, command
+from harness.diagnose import Finding
+from harness.diagnose_models import Place, diagnose_portables, diagnose_recording, recurrent_layers
 from harness.mutants import MUTANTS
 from harness.problems import Problem
 from weight_mapping.weights import CellWeights, Portable
@@ -55,6 +56,47 @@ def test_a_recorded_answer_is_explained(model: Portable, name: str) -> None:
     y = np.asarray(wm.oracle.run(wrong, x)).astype(np.float32)
     best = diagnose_recording(model, (x,), {"y": y})[0]
     assert best.layer == layer and best.findings[0].name == name and best.findings[0].explains
+
+
+ALONE = FILE.with_name("k2.2.4_tensorflow_lstm_hs.h5")
+
+
+def alone(*names: str) -> tuple[Portable, np.ndarray, np.ndarray]:
+    """A model of one layer, inputs, and what a port with these mistakes answers in float32."""
+    model = wm.load(ALONE)
+    ((path, layer),) = recurrent_layers(model.spec)
+    cells = {p[1:]: w for p, w in model.weights.items() if isinstance(w, CellWeights)}
+    x = np.random.default_rng(0).standard_normal((3, 12, 3))
+    made = Problem(layer=layer, weights=cells, xs=(x,))
+    for name in names:
+        changed = next(m for m in MUTANTS if m.id == name).change(made)
+        assert changed is not None
+        made = changed
+    wrong = replace(model, weights={(*path, *p): w for p, w in made.weights.items()})
+    return model, x, np.asarray(wm.oracle.run(wrong, made.x)).astype(np.float32)
+
+
+def test_two_mistakes_in_a_recording_are_named() -> None:
+    model, x, y = alone("bias doubled", "input one step late")
+    (place,) = diagnose_recording(model, (x,), {"y": y})
+    best = place.findings[0]
+    names = {frozenset(name.split(", and ")) for name in (best.name, *best.ties)}
+    assert best.explains and frozenset({"bias doubled", "input one step late"}) in names
+
+
+def test_where_nothing_explains_a_recording_the_command_says_so_and_where(tmp_path: Path) -> None:
+    _, x, y = alone()
+    spoilt = np.array(y)
+    spoilt.reshape(3, -1)[1] += 0.25
+    np.savez(tmp_path / "port.npz", x=x, y=spoilt)
+    result = CliRunner().invoke(command, [str(ALONE), str(tmp_path / "port.npz")], standalone_mode=False)
+    assert result.return_value == 1
+    assert "no known mistake explains it" in result.output and "Where: " in result.output
+
+
+def test_a_tie_is_told_as_a_tie() -> None:
+    lines = _lines([Place(layer="a", findings=(Finding(name="b", explanation="c", fix="d", distance=0, ties=("e",)),))])
+    assert "  It can't be told from e." in lines
 
 
 def test_a_model_agrees_with_itself(model: Portable) -> None:

@@ -25,6 +25,21 @@ def by_oracle(problem: Problem) -> dict:
     return OracleSubject(problem).outputs()
 
 
+NAMED_BY_THE_PROMISE = (
+    "gates i and f of lstm swapped", "gates z and r of gru swapped", "kernel transposed", "recurrent kernel transposed",
+    "kernel reshaped", "bias dropped", "bias doubled", "bias misplaced", "forget bias added twice",
+    "other hard_sigmoid", "sigmoid for hard_sigmoid", "direction", "backward outputs not reversed", "merge mode",
+    "mask ignored", "mask shifted", "state not carried", "state carried across a reset", "states h and c swapped",
+    "reset_after", "time-major mix-up", "return_sequences off by one", "layer order by name sort",
+    "float32 for float64", "NaN in a later output", "dropout active at inference",
+    "gradient halved by a tied bias", "epsilon misplaced",
+)  # fmt: skip
+
+
+def test_the_mistakes_that_ports_are_known_for_are_all_there() -> None:
+    assert set(NAMED_BY_THE_PROMISE) <= {m.id for m in MUTANTS}
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.id)
 def test_every_wrong_port_is_caught_and_named(mutant: Mutant) -> None:
     fate = plant(mutant, by_oracle, expected=EXPECTED)
@@ -103,7 +118,18 @@ def test_where_nothing_explains_it_the_place_is_told() -> None:
 def test_the_names_are_their_own_and_the_bases_exist() -> None:
     names = [m.id for m in (*MUTANTS, *orders())]
     assert len(set(names)) == len(names)
-    assert {m.base for m in MUTANTS} <= {row.id for row in ROWS}
+    assert {base for m in MUTANTS for base in (m.base, *m.also)} <= {row.id for row in ROWS}
+
+
+def test_a_mutant_is_planted_on_each_of_its_bases() -> None:
+    def no_gru(problem: Problem) -> Problem | None:
+        dropped = next(m for m in MUTANTS if m.id == "bias dropped").change(problem)
+        return None if any(cell.kind == "gru" for _, cell in problem.cells()) else dropped
+
+    rows = {also: Mutant(id="m", description="", fix="", change=no_gru, also=also) for also in ((), ("rnn/default",))}
+    assert all(plant(row, by_oracle, expected=EXPECTED).caught for row in rows.values())
+    with_gru = Mutant(id="m", description="", fix="", change=no_gru, also=("gru reset_after/default",))
+    assert not plant(with_gru, by_oracle, expected=EXPECTED).caught
 
 
 @pytest.mark.parametrize("mutant", list(orders()), ids=lambda m: m.id)
@@ -126,6 +152,15 @@ def test_a_mistake_that_no_row_knows_is_not_explained() -> None:
 
 def _noisy(weights: CellWeights) -> CellWeights:
     return replace(weights, kernel=weights.kernel + np.random.default_rng(1).standard_normal(weights.kernel.shape))
+
+
+def test_where_weights_part_the_gate_is_told_by_its_letter() -> None:
+    problem = problem_of(next(iter(cases(["gru reset_after/default@different"]))))
+    (path, weights), *_ = problem.weights.items()
+    strange = np.array(weights.recurrent)
+    strange[1, 2, 3] += 1
+    best = diagnose_weights(problem, {path: replace(weights, recurrent=strange)})[0]
+    assert not best.explains and best.where == "recurrent of 0, gate r, unit 2, previous unit 3"
 
 
 def test_right_outputs_and_weights_have_nothing_to_explain() -> None:
