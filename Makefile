@@ -67,6 +67,7 @@ guided: $(READY)
 
 hostile: $(READY)
 	$(BIN)/python tests/hostile/tried.py $(if $(shell command -v strace),--traced)
+
 # How often the diagnosis names what was planted, and how long a layer of 256 units takes it.
 diagnosis: $(READY)
 	$(BIN)/python -m harness.diagnosed $(or $(PAIRS),60) $(or $(SEED),0)
