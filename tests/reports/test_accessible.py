@@ -61,7 +61,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     for name in ("k3151_seq2seq.h5", "k2.2.4_tensorflow_lstm_hs.h5", "k3151_bi.weights.h5"):
         shutil.copy(GOLDEN / name, folder)
     (folder / "damaged.h5").write_bytes((folder / "k3151_seq2seq.h5").read_bytes()[:3000])
-    usual = ["--rounds", "6", "--implementation", "torch nn.LSTM", "--implementation", "torch KerasLSTM"]
+    usual = ["--processes", "1", "--rounds", "6", "--implementation", "torch.nn", "--implementation", "port"]
     for arguments in (
         ["port", str(folder / "k3151_seq2seq.h5"), "-o", str(folder / "one")],
         ["port", str(folder), "-o", str(folder / "all"), "--jobs", "1"],
