@@ -49,7 +49,7 @@ def run_cell(
 
 def _same_dtype(x: Tensor, module: nn.Module) -> None:
     """Autocast alone may bring the two together."""
-    expected = next(module.parameters()).dtype
+    expected = (module.weight_ih_l0 if isinstance(module, nn.RNNBase) else module.weight_ih).dtype
     if x.dtype != expected and not torch.is_autocast_enabled(x.device.type):
         raise PortingError(
             "an input of another dtype than the weights", found=x.dtype, expected=expected,
