@@ -256,7 +256,7 @@ TARGETS: Mapping[str, Target] = {
         write=_saved("m.safetensors"), mutate=damaged, load=lambda path: wm.load(path, verify=True), exact=True
     ),
     "spec": Target(write=_saved("m.safetensors"), mutate=_in_spec),
-    "pt": Target(write=_torch, mutate=damaged, load=_archive),
+    "pt": Target(write=_torch, mutate=_in_zip, load=_archive),
     "tfjs": Target(write=_tfjs, mutate=_as_json),
     "checkpoint": Target(write=_copied("tf26_lstm2_ckpt", "*.index"), mutate=_in_table, load=_archive),
     "results": Target(write=_results, mutate=_as_json, load=_page),

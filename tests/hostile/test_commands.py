@@ -98,6 +98,10 @@ def test_inspect_refuses_it_as_a_command(name: str, tmp_path: Path, capsys: pyte
 @pytest.mark.parametrize("name", SOUND)
 def test_its_benign_neighbour_is_ported(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = made(SOUND[name], tmp_path)
+    if name.startswith("folder"):  # which is no model by itself
+        code, said = run(capsys, "port", file, "-o", tmp_path / "out")
+        assert code == 0 and (tmp_path / "out" / "index.html").exists() and "1 ported" in said
+        return
     assert run(capsys, "inspect", file)[0] == 0
     if name not in ("safetensors", "pt"):  # which hold no Keras model
         told = ["--layers-only"] if name == "checkpoint" else []  # it has no configuration
