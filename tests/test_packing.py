@@ -266,6 +266,8 @@ def test_of_several_rows_the_first_ones_contradiction_is_told() -> None:
     with pytest.raises(WeightsMismatch) as refused:
         unpack("keras", "lstm", [np.zeros((4, 12))])
     assert (refused.value.found, refused.value.expected) == (["0"], ["kernel", "recurrent_kernel", "bias"])
+    with pytest.raises(WeightsMismatch, match="has other arrays"):  # as many, and one has another name
+        solve(layout("keras", "lstm", bias="single"), {"kernel": (4, 12), "recurrent_kernel": (3, 12), "b": (12,)})
     with pytest.raises(WeightsMismatch, match=r"^no torch layout of gru with reset_after=False$"):
         unpack("torch", "gru", {}, reset_after=False)
 
