@@ -56,6 +56,8 @@ class KerasBackend:
 
     def build(self, problem: Problem, dtype: str) -> KerasSubject:
         _refuse_what_keras_changes(problem, self)
+        if self.name == "keras 3 on jax" and dtype == "float64" and any(c.kind == "rnn" for _, c in problem.cells()):
+            raise Unrepresentable("Keras 3 on JAX fails at a SimpleRNN in float64: its tanh turns the state to float32")
         major = problem.runner.time_major
         layer = keras_side.build_layer(
             problem.layer, problem.weights, keras=self.module, dtype=dtype, arguments=problem.arguments,

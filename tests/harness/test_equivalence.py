@@ -17,7 +17,7 @@ REFUSALS = {
         "Keras 3 has no time_major", "Keras 3 draws one dropout mask", "Keras 3's SimpleRNN takes",
         "Keras 3 on PyTorch has no gradient of a stateful layer",
     ),
-    "keras 3 on jax": ("Keras 3 on JAX puts out the initial state",),
+    "keras 3 on jax": ("Keras 3 on JAX puts out the initial state", "Keras 3 on JAX fails at a SimpleRNN in float64"),
     "onnx": ("ONNX Runtime's", "ONNX Runtime has no such operator", "an ONNX model is for inference", "onnx is for"),
     "torch nn": (
         "nn.LSTM has no", "nn.GRU has no", "nn.RNN has no", "PyTorch's own modules take no mask",
