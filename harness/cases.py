@@ -48,7 +48,7 @@ class Case:
 CORE = frozenset({
     "lstm/default", "gru reset_after/default", "gru reset_before/default", "rnn/default", "bidirectional/concat",
     "lstm/mask/right-padded", "lstm/mask/scattered", "lstm/mask/zero_output_for_mask", "bidirectional/mask/concat",
-    "lstm/stack/two cells", "lstm/go_backwards/True", "lstm/unroll/True",
+    "lstm/stateful/three batches", "lstm/stack/two cells", "lstm/go_backwards/True", "lstm/unroll/True",
     "lstm/recurrent_activation/hard_sigmoid 1-5", "lstm/dropout/implementation 2", "lstm/kernel_regularizer/l2",
     "training/Adam",
 })  # fmt: skip

@@ -53,10 +53,10 @@ def _pure(layer: Any, function: Callable[..., Any]) -> Callable[..., Any]:
 
     def found(trained: list[Any], others: list[Any], *given: Any) -> Any:
         known = [*zip(layer.trainable_variables, trained, strict=True)]
-        known += zip(layer.non_trainable_variables, others, strict=True)
+        known += zip(_untrained(layer), others, strict=True)
         with keras.StatelessScope(state_mapping=known, collect_losses=True) as scope:
             result = function(*given)
-        return result, [scope.get_current_value(v) for v in layer.non_trainable_variables]
+        return result, [scope.get_current_value(v) for v in _untrained(layer)]
 
     return found
 
@@ -65,13 +65,22 @@ def _with_variables(layer: Any, function: Callable[..., Any]) -> Callable[..., A
     """It takes the variables as they are now, and sets those that aren't trained."""
 
     def found(*given: Any) -> Any:
-        others = layer.non_trainable_variables
+        others = _untrained(layer)
         result, kept = function([v.value for v in layer.trainable_variables], [v.value for v in others], *given)
         for variable, value in zip(others, kept, strict=True):
             variable.assign(value)
         return result
 
     return found
+
+
+def _untrained(layer: Any) -> list[Any]:
+    """The variables that training leaves alone, and the states of stateful layers, which Keras 3.15 does not count
+    among a layer's variables."""
+    counted = list(layer.non_trainable_variables)
+    states = [s for part in layer._flatten_layers() for s in flat(getattr(part, "states", None) or [])]
+    known = {id(v) for v in counted}
+    return counted + [s for s in states if isinstance(s, keras.Variable) and id(s) not in known]
 
 
 def total(products: Sequence[Any]) -> Any:
