@@ -18,7 +18,8 @@ import h5py
 import numpy as np
 
 import weight_mapping as wm
-from weight_mapping.files import open_archive
+from weight_mapping.files import checkpoint as checkpoint_files
+from weight_mapping.files import crc32c, open_archive
 from weight_mapping.spec import Cell, Input, Recurrent, chain
 from weight_mapping.weights import CellWeights, Portable
 
@@ -229,17 +230,29 @@ def _checkpoint(folder: Path, name: str, rng: Rng, config: Path | None) -> Path:
     """The golden checkpoint with one array changed, and its configuration."""
     source = GOLDEN / "tf26_lstm2_ckpt"
     folder.mkdir(parents=True)
-    shutil.copyfile(source / "ck.index", folder / f"{name}.index")
     found = open_archive(source)
     old = max((found.read(one) for one in found.stored()), key=lambda array: array.size)
     new = (old * rng.uniform(0.8, 1.2, old.shape)).astype(old.dtype)
     data = (source / "ck.data-00000-of-00001").read_bytes()
     (folder / f"{name}.data-00000-of-00001").write_bytes(data.replace(old.tobytes(), new.tobytes()))
+    (folder / f"{name}.index").write_bytes(_resealed((source / "ck.index").read_bytes(), old, new))
     if config is not None:
         with h5py.File(GOLDEN / "tf26_lstm2.h5") as file:
             told = {**json.loads(file.attrs["model_config"]), "keras_version": "2.6.0"}
         config.write_text(json.dumps(told))
     return folder / f"{name}.index"
+
+
+def _resealed(index: bytes, old: Any, new: Any) -> bytes:
+    """The index with the new array's checksum in place of the old one's, and its blocks' own checksums."""
+    checksums = [crc32c.masked([array.tobytes()]).to_bytes(4, "little") for array in (old, new)]
+    changed, footer = bytearray(index.replace(*checksums)), index[-checkpoint_files._FOOTER :]
+    root, _ = checkpoint_files._handle(footer, checkpoint_files._handle(footer, 0, "index")[1], "index")
+    for _, value in checkpoint_files._block(index, root, "index"):
+        (offset, size), _ = checkpoint_files._handle(value, 0, "index")
+        end = offset + size + 1
+        changed[end : end + 4] = crc32c.masked([bytes(changed[offset:end])]).to_bytes(4, "little")
+    return bytes(changed)
 
 
 def _message(field: int, content: bytes) -> bytes:
