@@ -7,11 +7,12 @@ from typing import Any
 
 from harness.proving import fate, words
 from weight_mapping.addresses import locate, settle
-from weight_mapping.errors import DamagedFile, PortingError
+from weight_mapping.errors import DamagedFile, PortingError, shown
 from weight_mapping.exchange import from_archive
 from weight_mapping.expectations import expectations
 from weight_mapping.files import open_archive
 from weight_mapping.files.archive import Archive
+from weight_mapping.files.guard import reading
 from weight_mapping.loading import understand
 from weight_mapping.open_choices import questions
 from weight_mapping.outline import outline
@@ -21,7 +22,11 @@ from weight_mapping.spec import Custom
 def inspect(file: Path, config: Path | None = None, *, max_bytes: int = 4 << 30) -> dict[str, Any]:
     """The file's container, writer, arrays and layers, and the fate of each in a port. What a port would refuse as
     unsupported is among the findings; a damaged or unsafe file raises."""
-    archive = open_archive(file, config, max_bytes=max_bytes)
+    with reading(shown(file.name)):
+        return _findings(file, open_archive(file, config, max_bytes=max_bytes))
+
+
+def _findings(file: Path, archive: Archive) -> dict[str, Any]:
     findings: dict[str, Any] = {
         "file": str(file), "container": archive.container, "sha256": archive.sha256,
         "keras_version": archive.keras_version, "backend": archive.backend,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,12 +21,17 @@ class _Kept(FileSystemBytecodeCache):
 
 
 def kept(environment: Path) -> BytecodeCache | None:
-    """Jinja2's folder of the user's own, which no other user can write, where there is one. `environment`: the source
-    that makes the environment; what was compiled under other options is not found again."""
+    """The cache in a folder of the user's own, which no other user can write, where there is one: compiled templates
+    are code. `environment`: the source that makes the environment; what was compiled under other options is not found
+    again."""
     if os.name == "nt":
         return None  # there the folder is not the user's alone
     digest = hashlib.sha256(environment.read_bytes()).hexdigest()[:12]
     try:
-        return _Kept(pattern=f"lstm-parity-{digest}-%s.cache")
+        place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lstm-parity"
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = place.lstat()
     except (OSError, RuntimeError):
         return None
+    own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022
+    return _Kept(str(place), pattern=f"page-{digest}-%s.cache") if own else None

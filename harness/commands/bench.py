@@ -124,7 +124,7 @@ def _kernel() -> dict[str, Any]:
     """What runs the cells that torch.nn can't express: runs of one and of the other can't be compared."""
     from harness.commands.doctor import kernel
 
-    return {"runs": kernel()["runs"]}
+    return {device: told["runs"] for device, told in kernel().items()}
 
 
 def rest(results: Results) -> str:

@@ -10,7 +10,7 @@ from harness.backends import timing_onnx
 from harness.backends.oracle import OracleSubject
 from harness.cases import LSTM, cases, run
 from harness.check import check, problem_of
-from harness.jobs import FORWARD, TRAINING, make
+from harness.jobs import TRAINING, Group, make
 from harness.problems import Sizes, draw
 from harness.results import FAILS, HOLDS, NOT_MEASURED
 from weight_mapping.activations import hard_sigmoid
@@ -77,10 +77,10 @@ def test_a_mask_goes_with_every_batch_of_a_stateful_layer(runtime: backends.Back
 
 
 def test_the_stopwatch_times_the_operator_with_the_oracle_s_answer() -> None:
-    job = make((2, 11, 5, 3), hard_sigmoid(1 / 5), FORWARD)
-    prepared = timing_onnx.prepare(job, form="operator", device="cpu")
+    job = make(Group(shape=(2, 11, 5, 3)), hard_sigmoid(1 / 5))
+    prepared = timing_onnx.prepare(job, form="operator")
     prepared.run()
     assert job.agrees(prepared.answer())
     with pytest.raises(Unrepresentable, match="takes no training step"):
-        timing_onnx.prepare(make((2, 11, 5, 3), hard_sigmoid(1 / 5), TRAINING), form="operator", device="cpu")
+        timing_onnx.prepare(make(Group(shape=(2, 11, 5, 3), task=TRAINING), hard_sigmoid(1 / 5)), form="operator")
     assert timing_onnx.missing("operator", "cpu") is None and timing_onnx.missing("operator", "cuda")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="nothing is kept on Wind
 
 @pytest.fixture(autouse=True)
 def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     render.environment.cache_clear()
     yield
     render.environment.cache_clear()
@@ -26,7 +25,7 @@ def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None
 
 def test_what_is_kept_is_the_user_s_alone_and_gives_the_same_page(make: Any, tmp_path: Path) -> None:
     first = render.page(make.results())
-    (folder,) = tmp_path.iterdir()
+    folder = tmp_path / "lstm-parity"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700 and any(folder.iterdir())
     render.environment.cache_clear()
     assert render.page(make.results()) == first
@@ -41,7 +40,7 @@ def test_other_options_find_nothing_of_before(tmp_path: Path) -> None:
 
 def test_damaged_bytecode_is_compiled_again(make: Any, tmp_path: Path) -> None:
     first = render.page(make.results())
-    (folder,) = tmp_path.iterdir()
+    folder = tmp_path / "lstm-parity"
     for file in folder.iterdir():
         file.write_bytes(b"\x00" * 9)
     render.environment.cache_clear()
@@ -53,10 +52,16 @@ def test_a_folder_that_others_could_write_or_none_at_all_is_not_used(
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    (tmp_path / f"_jinja2-cache-{os.getuid()}").symlink_to(elsewhere)
+    (tmp_path / "lstm-parity").symlink_to(elsewhere)
     assert render.page(make.results()) and not any(elsewhere.iterdir())
     render.environment.cache_clear()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    (tmp_path / "lstm-parity").unlink()
+    (tmp_path / "lstm-parity").mkdir()
+    (tmp_path / "lstm-parity").chmod(0o777)
+    assert render.page(make.results()) and not any((tmp_path / "lstm-parity").iterdir())
+    render.environment.cache_clear()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert render.page(make.results())
 
 

@@ -72,12 +72,12 @@ def _read_shards(
     listed = _json(index).get("weight_map")
     if not isinstance(listed, dict):
         raise DamagedFile("the list of shards has no weight_map", where=index.name)
-    files = {name for value in listed.values() for name in (value if isinstance(value, list) else [value])}
+    parts = [name for value in listed.values() for name in (value if isinstance(value, list) else [value])]
     tree: dict[str, Stored] = {}
     names: dict[str, str] = {}
     optimizer: dict[str, Stored] = {}
     readers: dict[str, Callable[[Stored], Array]] = {}
-    shards = [find(plain_name(name, index.name)) for name in sorted(files, key=str)]
+    shards = [find(name) for name in sorted({plain_name(part, index.name) for part in parts})]
     for shard in shards:
         part = read_arrays(shard, max_bytes, keep_optimizer)
         if part.tree is None or part.tree.keys() & tree.keys():

@@ -28,6 +28,8 @@ def open_savedmodel(find: Callable[[str], Source], has_metadata: bool, max_bytes
         metadata = _keras_metadata(data, described.name) if has_metadata else _graph_metadata(data, described.name)
     # What Keras 3's `export` and tf.saved_model.save write are weights alone: the layers are not described.
     root = metadata.get("root")
+    if has_metadata and root is None:
+        raise DamagedFile("the description does not begin with the model", where=described.name)
     index = find(INDEX)
     checkpoint = read_checkpoint(index, lambda name: find(f"variables/{name}"), max_bytes)
     return Archive(
