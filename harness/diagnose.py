@@ -6,8 +6,9 @@ is named. Where several are, it is a tie, and each names the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations, starmap
 from types import MappingProxyType
 from typing import Any
 
@@ -18,7 +19,7 @@ from harness.backends.oracle import OracleSubject
 from harness.compare import UNIT, Difference, difference
 from harness.mutant import Run
 from harness.mutants import MUTANTS, SEEN_IN_OUTPUTS, Mutant, orders
-from harness.pairs import first_of, first_sample, fitting, near
+from harness.pairs import both, first_of, first_sample, fitting, near
 from harness.problems import Problem
 from weight_mapping.spec import Path
 from weight_mapping.weights import CellWeights
@@ -132,11 +133,20 @@ def diagnose_weights(problem: Problem, suspect: Mapping[Path, CellWeights]) -> t
         return ()
     if apart.error <= UNIT["float32"]:
         return (_rounding(apart),)
-    findings = []
-    for mutant in CANDIDATES:
-        changed = mutant.change(problem)
-        if changed is not None and changed.weights is not problem.weights:
-            findings.append(_finding(mutant, _distance_of_weights(changed.weights, suspect), apart))
+
+    def tried(mutants: Iterable[Mutant]) -> list[tuple[Mutant, Finding]]:
+        made = [(mutant, mutant.change(problem)) for mutant in mutants]
+        return [
+            (mutant, _finding(mutant, _distance_of_weights(changed.weights, suspect), apart))
+            for mutant, changed in made
+            if changed is not None and changed.weights is not problem.weights
+        ]
+
+    alone = tried(CANDIDATES)
+    findings = [finding for _, finding in alone]
+    if not any(finding.explains for finding in findings):
+        two = combinations([mutant for mutant, _ in alone], 2)
+        findings += [finding for pair in starmap(both, two) for _, finding in tried([pair])]
     return _ranked(findings)
 
 

@@ -49,6 +49,14 @@ def test_a_mistake_in_the_weights_is_named_with_its_layer(model: Portable, name:
     assert [f.name for f in place.findings] == [name]
 
 
+@pytest.mark.parametrize(("first", "second"), [(PLANTED[0], PLANTED[2]), (PLANTED[0], PLANTED[5])])
+def test_two_mistakes_in_the_weights_are_named(model: Portable, first: str, second: str) -> None:
+    layer, wrong = planted(planted(model, first)[1], second)
+    (place,) = diagnose_portables(model, wrong)
+    assert place.layer == layer and place.findings[0].explains
+    assert all(name in place.findings[0].name for name in (first, second))
+
+
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_recorded_answer_is_explained(model: Portable, name: str) -> None:
     layer, wrong = planted(model, name)
