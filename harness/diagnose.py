@@ -6,9 +6,9 @@ is named. Where several are, it is a tie, and each names the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, starmap
+from itertools import combinations
 from types import MappingProxyType
 from typing import Any
 
@@ -19,7 +19,7 @@ from harness.backends.oracle import OracleSubject
 from harness.compare import UNIT, Difference, difference
 from harness.mutant import Run
 from harness.mutants import MUTANTS, SEEN_IN_OUTPUTS, Mutant, orders
-from harness.pairs import both, first_of, first_sample, fitting, near
+from harness.pairs import applied, both, first_of, first_sample, fitting, near
 from harness.problems import Problem
 from weight_mapping.spec import Path
 from weight_mapping.weights import CellWeights
@@ -133,21 +133,21 @@ def diagnose_weights(problem: Problem, suspect: Mapping[Path, CellWeights]) -> t
         return ()
     if apart.error <= UNIT["float32"]:
         return (_rounding(apart),)
-
-    def tried(mutants: Iterable[Mutant]) -> list[tuple[Mutant, Finding]]:
-        made = [(mutant, mutant.change(problem)) for mutant in mutants]
-        return [
-            (mutant, _finding(mutant, _distance_of_weights(changed.weights, suspect), apart))
-            for mutant, changed in made
-            if changed is not None and changed.weights is not problem.weights
-        ]
-
-    alone = tried(CANDIDATES)
-    findings = [finding for _, finding in alone]
+    made = [(m, after) for m in CANDIDATES if (after := _other_weights(m, problem)) is not None]
+    findings = [_finding(m, _distance_of_weights(after.weights, suspect), apart) for m, after in made]
     if not any(finding.explains for finding in findings):
-        two = combinations([mutant for mutant, _ in alone], 2)
-        findings += [finding for pair in starmap(both, two) for _, finding in tried([pair])]
+        findings += [
+            _finding(both(first, second), _distance_of_weights(whole.weights, suspect), apart)
+            for (first, after), (second, _) in combinations(made, 2)
+            if (whole := _other_weights(second, after)) is not None
+        ]
     return _ranked(findings)
+
+
+def _other_weights(mutant: Mutant, problem: Problem) -> Problem | None:
+    """The problem with the mistake in its weights; None where it is made elsewhere, or can't be made."""
+    after = applied(mutant, problem)
+    return None if after is None or after.weights is problem.weights else after
 
 
 def distance(reference: Arrays, found: Arrays, kinds: Mapping[str, str] = MappingProxyType({})) -> Difference:

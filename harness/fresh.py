@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.endings import last_said
 from weight_mapping.errors import PortingError, shown
 
 _TAIL = 600
@@ -32,8 +33,7 @@ def call(function: str, environment: Mapping[str, str], **arguments: Any) -> Ite
             for line in process.stdout:
                 yield json.loads(line)
             if code := process.wait():
-                said.seek(max(said.seek(0, os.SEEK_END) - _TAIL, 0))
-                *_, last = ["nothing", *said.read().decode(errors="replace").strip().splitlines()]
+                *_, last = ["nothing", *last_said(said, _TAIL).splitlines()]
                 found = f"exit code {code}, after saying: {shown(last)}"
                 raise PortingError("a process that measures died", where=function, found=found)
         finally:

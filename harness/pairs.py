@@ -39,7 +39,7 @@ def fitting(candidates: Sequence[Mutant], problem: Problem, found: Arrays, run: 
     """Every two of those that can be made in the problem, in the order of the table, whose outputs for the first sample
     come within `reach` of those found: an absolute distance by their greatest number."""
     shown = first_of(found, problem)
-    possible = [_Tried(m, changed) for m in candidates if m.act is None and (changed := _changed(m, problem))]
+    possible = [_Tried(m, after) for m in candidates if m.act is None and (after := applied(m, problem))]
     for n, first in enumerate(possible):
         alone = _outputs(first_sample(first.changed), run)
         for second in possible[n + 1 :]:
@@ -59,7 +59,7 @@ class _Tried:
 
 def _after(first: _Tried, second: _Tried, shown: Arrays, run: Run, reach: float) -> Arrays | None:
     """The outputs of the second mistake on top of the first; None where it can't be made, or the first steps differ."""
-    whole = _changed(second.mutant, first.changed)
+    whole = applied(second.mutant, first.changed)
     if whole is None:
         return None
     changed = first_sample(whole)
@@ -94,7 +94,8 @@ def near(wrong: Arrays | None, found: Arrays, reach: float) -> bool:
     return True
 
 
-def _changed(mutant: Mutant, problem: Problem) -> Problem | None:
+def applied(mutant: Mutant, problem: Problem) -> Problem | None:
+    """The problem with the mistake in it; None where it can't be made there."""
     try:
         return mutant.change(problem)
     except PortingError:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from harness.backends import Answer, Arrays
 from harness.descent import STEPS
+from harness.endings import ending, last_said
 from harness.optimizers import DESCENT, Walk
 from harness.problems import Problem
 from weight_mapping.spec import Path
@@ -152,8 +152,6 @@ class _Process:
             code = self.running.wait()
         if self.said.closed:
             return ""
-        self.said.seek(max(self.said.seek(0, os.SEEK_END) - _TAIL, 0))
-        tail = self.said.read().decode(errors="replace").strip()
+        tail = last_said(self.said, _TAIL)
         self.said.close()
-        ending = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return f"{ending}, after saying: {tail}" if tail else ending
+        return ending(code, tail)

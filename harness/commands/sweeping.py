@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import click
 
 from harness.pace import Pace
 from harness.results import FAILS, HOLDS, INTERRUPTED, Results
+from harness.threads import usable
 from weight_mapping.errors import printable
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def run(count: int, seed: int, names: Sequence[str], output: Path, jobs: int | N
         from harness import sweeping
     except ImportError as error:
         raise click.UsageError(f"a sweep draws its cases with Hypothesis: pip install hypothesis ({error})") from error
-    started, cores = time.perf_counter(), jobs or len(os.sched_getaffinity(0))
+    started, cores = time.perf_counter(), jobs or usable()
     progress = Progress(count)
     found = sweeping.run(count, seed, names, output / LOG, jobs=cores, known=progress.known, done=progress.done)
     seconds = time.perf_counter() - started

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
+from harness.endings import ending, last_said
 from harness.folder import fates, work
 from harness.folder.line import Line, from_json
 from harness.folder.task import Task
@@ -70,11 +70,9 @@ class Child:
         for pipe in (self.process.stdin, self.process.stdout):
             with contextlib.suppress(OSError):
                 pipe.close()  # type: ignore[union-attr]
-        self.said.seek(max(self.said.seek(0, os.SEEK_END) - _TAIL, 0))
-        tail = self.said.read().decode(errors="replace").strip()
+        tail = last_said(self.said, _TAIL)
         self.said.close()
-        ending = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return f"{ending}, after saying: {tail}" if tail else ending
+        return ending(code, tail)
 
     def _give_up(self) -> None:
         self.too_slow = True

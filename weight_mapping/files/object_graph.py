@@ -19,14 +19,8 @@ _ASIDE = (
     "signatures", "optimizer", "save_counter", "layers", "layer_metrics", "loss", "metrics",
 )  # fmt: skip
 _ASIDE_3 = (
-    "signatures",
-    "optimizer",
-    "save_counter",
-    "_all_variables",
-    "_loss_tracker",
-    "_metrics",
-    "_compile_metrics",
-)
+    "signatures", "optimizer", "save_counter", "_all_variables", "_loss_tracker", "_metrics", "_compile_metrics",
+)  # fmt: skip
 
 
 def graph_of(data: bytes, where: str) -> tuple[bytes, list[bytes]]:

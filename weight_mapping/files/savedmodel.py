@@ -27,8 +27,8 @@ def open_savedmodel(find: Callable[[str], Source], has_metadata: bool, max_bytes
         data = described.read()
         metadata = _keras_metadata(data, described.name) if has_metadata else _graph_metadata(data, described.name)
     # What Keras 3's `export` and tf.saved_model.save write are weights alone: the layers are not described.
-    root = metadata.get("root")
-    if has_metadata and root is None:
+    known, root = "root" in metadata, metadata.get("root", {})
+    if has_metadata and not known:
         raise DamagedFile("the description does not begin with the model", where=described.name)
     index = find(INDEX)
     checkpoint = read_checkpoint(index, lambda name: find(f"variables/{name}"), max_bytes)
@@ -36,9 +36,11 @@ def open_savedmodel(find: Callable[[str], Source], has_metadata: bool, max_bytes
         container="SavedModel",
         path=described.path.parent,
         sha256=digest([described, *checkpoint.files]),
-        keras_version=root and root.get("keras_version"),
-        backend=(root or {}).get("backend", "tensorflow"),
-        config=root and (root.get("model_config") or {key: root.get(key) for key in ("class_name", "config")}),
+        keras_version=root.get("keras_version"),
+        backend=root.get("backend", "tensorflow"),
+        config=(root.get("model_config") or {key: root.get(key) for key in ("class_name", "config")})
+        if known
+        else None,
         named=checkpoint.named,
         metadata=metadata,
         optimizer=checkpoint.extra if keep_optimizer else {},
