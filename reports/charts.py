@@ -120,7 +120,7 @@ def _benchmark(
         times = [row.time for rows in tables for row in rows if row.time]
         low = [least for rows in tables if (least := least_seconds(rows[0].timing, roof))]
         axes.set_xscale("log")
-        axes.set_xlim(min([t.low for t in times] + low) / 1.5, max(t.high for t in times) * 2)
+        axes.set_xlim(min([t.low for t in times] + low) / 1.5, max(t.high for t in times) * 3)
         _rows(axes, places, bottom=y, top=-0.8)
         plain_log_axis(axes, "x", lambda value: duration(value, 1))
         axes.set_xlabel("time a call, median and 95 % interval")
