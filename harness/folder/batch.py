@@ -54,6 +54,7 @@ def port_all(
                     tell(settled)
         except KeyboardInterrupt:
             interrupted = True
+            kept.catch_up()
         return Batch(
             summary=summary(kept.lines(kept.settled)), found=len(models), interrupted=interrupted,
             page=page.write(kept, command), log=output / log.NAME,

@@ -4,6 +4,7 @@ done: resuming is what was found, without what it says."""
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ class Log:
     """By path: where its last line begins."""
     _same: dict[str, int] = field(default_factory=dict)
     """By identity: where the last line of it begins."""
+    _begun: float = math.inf
+    """Where this run's own lines begin."""
 
     def add(self, line: Line) -> None:
         """On the disk when this returns."""
@@ -38,7 +41,11 @@ class Log:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._note(line, start)
-        self.settled.add(line.path)
+
+    def catch_up(self) -> None:
+        """Take what is on the disk for what was done: an interruption may come between a line and its note."""
+        self._file.flush()
+        self._read()
 
     def known(self, task: Task) -> Line | None:
         """The line of the same bytes, code and options, under whatever path, that makes doing it again needless. A file
@@ -69,6 +76,8 @@ class Log:
 
     def _note(self, line: Line, start: int) -> None:
         self._last[line.path] = self._same[line.identity] = start
+        if start >= self._begun:
+            self.settled.add(line.path)
 
     def _at(self, start: int) -> Line:
         self._file.seek(start)
@@ -94,6 +103,7 @@ def opened(folder: Path) -> Iterator[Log]:
         _lock(file, folder)
         log = Log(output=folder, _file=file)
         log._read()
+        log._begun = file.seek(0, os.SEEK_END)
         yield log
 
 

@@ -70,6 +70,27 @@ def test_too_slow_is_tried_again_only_with_more_time(tmp_path: Path) -> None:
         assert log.finished(replace(TASK, timeout=6.0))
 
 
+@pytest.mark.parametrize("at", ["_note", "os.fsync"])
+def test_an_interruption_while_a_line_is_added_leaves_log_and_run_of_one_mind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with opened(tmp_path / "out") as log:
+        done(log)
+    with opened(tmp_path / "out") as log:
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            if at == "_note":
+                patch.setattr(Log, at, interrupted)
+            else:
+                patch.setattr(at, interrupted)
+            done(log, replace(TASK, path="b.h5"))
+        log.catch_up()
+        assert log.settled == {"b.h5"}, "what an earlier run did is not this run's"
+        assert [one.path for one in log.lines(log.settled)] == ["b.h5"]
+
+
 def test_torn_and_foreign_lines_are_nothing(tmp_path: Path) -> None:
     with opened(tmp_path / "out") as log:
         done(log)
