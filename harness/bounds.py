@@ -17,13 +17,14 @@ of errors is one of absolute size, that number in the place of u, and so is the 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.backends import Backend
 from harness.compare import UNIT, Limit, Named
 from harness.problems import Float, Layer, Problem, cells
 from weight_mapping.activations import NUMPY, Activation
@@ -38,8 +39,9 @@ ACTIVATION = 8.0
 """The error of one activation in u of 1 + |y|. Measured over 600,000 arguments from 1e-38 to 300, float32 and float64,
 every row: at most 2.4 in PyTorch and 7.4 in TensorFlow (tanh in float64); 11 of max(1, |y|) for the gelu by tanh. Near
 a zero the relative error is as large as 1: TensorFlow computes elu as exp(x) - 1, tanh_shrink is a difference."""
-_CANCELLING = {"squareplus"}
-"""Activations with a difference of terms as large as the argument: there the error is one of the argument, too."""
+_OF_ARGUMENT = {"squareplus"}
+"""Activations with a difference of terms as large as the argument: there the error is one of the argument, too. What a
+backend computes so beyond these, it says itself (`of_argument`), and its own bounds alone are wider for it."""
 _LINE = 4096
 _FEW = 64
 """A result of so few numbers is moved three times as often: among more, some number shows the greatest move."""
@@ -50,14 +52,16 @@ DELTAS = (*(DELTA,) * DRAWS, 2.0**-19)
 SMALLEST = {dtype: float(np.finfo(dtype).tiny) for dtype in UNIT}
 
 
-def amplification(problem: Problem, run: Callable[[Problem], Named], reference: Named) -> dict[str, float]:
+def amplification(
+    problem: Problem, run: Callable[[Problem], Named], reference: Named, of_argument: Collection[str] = ()
+) -> dict[str, float]:
     """By name: how much the result moves, relative to its own scale, over the relative move of all that goes in; the
-    greatest of some random moves, at least 1."""
+    greatest of some random moves, at least 1. `of_argument`: the activations whose error is one of their argument."""
     rng = np.random.default_rng(0)
     found = dict.fromkeys(reference, 1.0)
     few = max(array.size for array in reference.values()) <= _FEW
     for delta in DELTAS * (3 if few else 1):
-        for name, moved in _moves(reference, run(perturbed(problem, rng, delta))).items():
+        for name, moved in _moves(reference, run(perturbed(problem, rng, delta, of_argument))).items():
             scale = float(np.abs(reference[name]).max()) or 1.0
             found[name] = max(found[name], moved / scale / delta)
     return found
@@ -70,7 +74,7 @@ def _moves(reference: Named, moved: Named) -> dict[str, float]:
     return {name: distance if np.isfinite(distance) else np.inf for name, distance in distances.items()}
 
 
-def perturbed(problem: Problem, rng: np.random.Generator, delta: float) -> Problem:
+def perturbed(problem: Problem, rng: np.random.Generator, delta: float, of_argument: Collection[str] = ()) -> Problem:
     """The problem with every weight, input and state off by a relative δ, up or down, and every activation's result by
     its share of that."""
 
@@ -84,20 +88,24 @@ def perturbed(problem: Problem, rng: np.random.Generator, delta: float) -> Probl
     share = delta * ACTIVATION / _roundings(problem)
     return replace(
         problem,
-        layer=_inexact(problem.layer, share, rng),
+        layer=_inexact(problem.layer, share, rng, {*_OF_ARGUMENT, *of_argument}),
         weights={path: moved_cell(weights) for path, weights in problem.weights.items()},
         xs=tuple(moved(x) for x in problem.xs),
         initial_state=tuple(moved(s) for s in problem.initial_state),
     )
 
 
-def _inexact(layer: Layer, share: float, rng: np.random.Generator) -> Layer:
-    """The layer with activations whose results are off by `share` of 1 + |y|."""
+def _inexact(layer: Layer, share: float, rng: np.random.Generator, of_argument: Collection[str]) -> Layer:
+    """The layer with activations whose results are off by `share` of 1 + |y|, or of 1 + |y| + |x|."""
+
+    def inexact(exact: Activation) -> Any:
+        return Inexact(exact, share, rng, exact.name in of_argument)
+
     new = {
         path: replace(
             cell,
-            activation=Inexact(cell.activation, share, rng),
-            recurrent_activation=Inexact(cell.recurrent_activation, share, rng),
+            activation=inexact(cell.activation),
+            recurrent_activation=inexact(cell.recurrent_activation),
         )
         for path, cell in cells(layer)
     }
@@ -107,12 +115,14 @@ def _inexact(layer: Layer, share: float, rng: np.random.Generator) -> Layer:
 
 @dataclass(slots=True)
 class Inexact:
-    """An activation as floating point computes it: off by a share of 1 + |y|, up or down anew at each call (an error
-    that is the same in every step is one that some cells never amplify). Stands in for `Activation`."""
+    """An activation as floating point computes it: off by a share of 1 + |y|, with `of_argument` of 1 + |y| + |x|, up
+    or down anew at each call (an error that is the same in every step is one that some cells never amplify). Stands in
+    for `Activation`."""
 
     exact: Activation
     share: float
     rng: np.random.Generator
+    of_argument: bool
     _signs: Float | None = None
 
     @property
@@ -122,7 +132,7 @@ class Inexact:
     def function(self, x: Any, xp: Any = NUMPY) -> Any:
         y = self.exact.function(x, xp)
         size = 1 + np.abs(y)
-        return y + self._errors(x.shape) * (size + np.abs(x) if self.name in _CANCELLING else size)
+        return y + self._errors(x.shape) * (size + np.abs(x) if self.of_argument else size)
 
     def _errors(self, shape: tuple[int, ...]) -> Float:
         """A stretch, from anywhere, of one long line of signs: drawing each anew would cost more than the cell."""
@@ -140,6 +150,12 @@ class Inexact:
 def _roundings(problem: Problem, *, backward: bool = False) -> float:
     """The errors of one step, in u: 8 √n + 24."""
     return LAMBDA * terms(problem, backward=backward) ** 0.5 + ACTIVATIONS
+
+
+def own_errors(problem: Problem, backend: Backend) -> frozenset[str]:
+    """The activations of this problem with an error of their argument in this backend alone."""
+    names = {a.name for _, cell in problem.cells() for a in (cell.activation, cell.recurrent_activation)}
+    return frozenset(names & backend.of_argument)
 
 
 def terms(problem: Problem, *, backward: bool = False) -> int:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import shlex
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ import numpy as np
 from harness import conventions, descent
 from harness.backends import Arrays, Backend, Subject
 from harness.backends.oracle import OracleSubject
-from harness.bounds import amplification, at_a_jump, limits, underflow
+from harness.bounds import amplification, at_a_jump, limits, own_errors, underflow
 from harness.cases import Case
 from harness.compare import Limit, agreement, failed, not_measured
 from harness.drawn import Drawn, batch_of
@@ -66,8 +66,8 @@ def problem_of(case: Case, seed: int = 0) -> Problem:
     )  # fmt: skip
 
 
-def expect(problem: Problem, *, training: bool = True) -> Expected:
-    """The oracle's answers with their bounds."""
+def expect(problem: Problem, *, training: bool = True, of_argument: Collection[str] = ()) -> Expected:
+    """The oracle's answers with their bounds. `of_argument`: see `bounds.own_errors`."""
     answer = OracleSubject(problem).answer()
     whole = {**answer.outputs, **answer.gradients}
 
@@ -75,10 +75,12 @@ def expect(problem: Problem, *, training: bool = True) -> Expected:
         found = OracleSubject(moved).answer()
         return {**found.outputs, **found.gradients}
 
-    factors = amplification(problem, again, whole)
+    factors = amplification(problem, again, whole, of_argument)
     trained = OracleSubject(problem).train(descent.STEPS) if training else {}
     training_factors = (
-        amplification(problem, lambda p: OracleSubject(p).train(descent.STEPS), trained) if training else {}
+        amplification(problem, lambda p: OracleSubject(p).train(descent.STEPS), trained, of_argument)
+        if training
+        else {}
     )
     steps = {path: _one_step(problem, path) for path, _ in problem.cells()}
     return Expected(
@@ -91,19 +93,21 @@ def expect(problem: Problem, *, training: bool = True) -> Expected:
             d: limits(problem, {n: factors[n] for n in answer.gradients}, d, backward=True) for d in DTYPES
         },
         training_limits={d: limits(problem, training_factors, d, backward=True) for d in DTYPES},
-        step_limits={path: _step_limits(problem, path, *steps[path]) for path in steps},
+        step_limits={path: _step_limits(problem, path, *steps[path], of_argument) for path in steps},
     )
 
 
-def expect_outputs(problem: Problem, dtype: str = "float64") -> tuple[Arrays, dict[str, dict[str, Limit]]]:
+def expect_outputs(
+    problem: Problem, dtype: str = "float64", of_argument: Collection[str] = ()
+) -> tuple[Arrays, dict[str, dict[str, Limit]]]:
     """The oracle's outputs with their bounds by dtype, and nothing else. Numbers too small to be held are allowed for
-    in this `dtype` alone."""
+    in this `dtype` alone. `of_argument`: see `bounds.own_errors`."""
 
     def run(moved: Problem) -> Arrays:
         return OracleSubject(moved).outputs()
 
     outputs = run(problem)
-    factors = amplification(problem, run, outputs)
+    factors = amplification(problem, run, outputs, of_argument)
     lost = {dtype: underflow(problem, run, outputs, dtype)}
     found = {d: limits(problem, factors, d, lost=lost.get(d)) for d in DTYPES}
     reach = max(limit.bound for limit in found[dtype].values())
@@ -128,7 +132,7 @@ def _single(array: Float) -> Float:
 
 
 def _step_limits(
-    problem: Problem, path: Path, x: Float, states: Sequence[Float], reference: Arrays
+    problem: Problem, path: Path, x: Float, states: Sequence[Float], reference: Arrays, of_argument: Collection[str]
 ) -> dict[str, dict[str, Limit]]:
     cell = dict(problem.cells())[path]
     alone = Problem(
@@ -139,7 +143,7 @@ def _step_limits(
     def step(moved: Problem) -> Arrays:
         return OracleSubject(moved).step(("0",), moved.x[:, 0], moved.initial_state)
 
-    factors = amplification(alone, step, reference)
+    factors = amplification(alone, step, reference, of_argument)
     return {dtype: limits(alone, factors, dtype) for dtype in DTYPES}
 
 
@@ -158,10 +162,11 @@ def check(case: Case, backends: Sequence[Backend], *, seed: int = 0) -> CaseResu
         agreements += walked(problem, WALKS[case.row.walk], backends, drawn)
         return _result(case, problem, agreements, started, seed, drawn)
     # A training step is a gradient and a subtraction: where the gradients are compared in both regimes, one is enough.
-    expected = expect(problem, training=case.regime != "square")
+    expected = cache(partial(expect, problem, training=case.regime != "square"))
     drawn = Drawn()
     for backend in backends:
-        agreements += list(_in_backend(case, problem, expected, backend, drawn))
+        bounded = expected(of_argument=own_errors(problem, backend))
+        agreements += list(_in_backend(case, problem, bounded, backend, drawn))
     return _result(case, problem, agreements, started, seed, drawn)
 
 

@@ -9,13 +9,14 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from harness.backends import Backend, Subject
 from harness.backends.oracle import OracleSubject
-from harness.bounds import greatest
+from harness.bounds import greatest, own_errors
 from harness.check import expect_outputs, granted
 from harness.compare import agreement
 from harness.problems import Problem
@@ -59,7 +60,7 @@ def _measured(
     if not max(map(greatest, OracleSubject(given).traces())) <= float(np.finfo(sample.dtype).max) ** (1 / 3):
         why = f"the oracle's sums or states leave the range within which {sample.dtype} holds a third power"
         return {"verdict": NOT_MEASURED, "refusals": {backend.name: why for backend in backends}}
-    reference, limits = expect_outputs(given, sample.dtype)
+    expected = cache(partial(expect_outputs, given, sample.dtype))
     shares: dict[str, float] = {}
     errors: dict[str, float] = {}
     refusals: dict[str, str] = {}
@@ -76,6 +77,7 @@ def _measured(
             subjects.pop(backend.name, None)
             failures.append(f"{backend.name}: {type(error).__name__}: {error}"[:1000])
             continue
+        reference, limits = expected(of_argument=own_errors(given, backend))
         bounds = granted(limits, sample.dtype, given, backend)
         result = agreement("outputs", backend.name, reference, outputs, bounds, dtype=sample.dtype)
         assert result.error is not None and result.bound is not None

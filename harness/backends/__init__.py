@@ -58,6 +58,9 @@ class Backend(Protocol):
 
     name: str
     keras: int | None
+    of_argument: frozenset[str]
+    """The activations whose error is one of their argument here, where it is one of their result elsewhere: see
+    `bounds.ACTIVATION`."""
 
     def coarse(self, problem: Problem) -> str:
         """What of this problem it computes in float32 whatever the dtype, in words; '' where nothing."""

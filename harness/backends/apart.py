@@ -53,6 +53,7 @@ class Crashed(Exception):
 class Apart:
     name: str
     keras: int | None = 3
+    of_argument: frozenset[str] = frozenset()
     command: Sequence[str] = (sys.executable, "-P", "-m", "harness.backends.apart_child")
     _process: _Process | None = None
     _numbers: count[int] = field(default_factory=lambda: count(1))

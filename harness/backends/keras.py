@@ -48,6 +48,7 @@ class KerasBackend:
     module: Any
     engine: Any
     keras: int | None
+    of_argument: frozenset[str] = frozenset()
 
     def coarse(self, problem: Problem) -> str:
         names = {a.name for _, cell in problem.cells() for a in (cell.activation, cell.recurrent_activation)}

@@ -25,8 +25,14 @@ def backend(name: str) -> OnnxBackend:
 
 @dataclass(frozen=True, slots=True)
 class OnnxBackend:
+    """`of_argument`: they are x times a sigmoid or a tanh, and ONNX Runtime's are precise to some 2^-53 whatever their
+    size. At -37, where sigmoid is 1e-16, all of it is lost, and silu with its 4e-15 is off by 37 u. Measured in ONNX
+    Runtime 1.32 over 600,000 arguments from 1e-38 to 300 in u (1 + |y|): silu and mish 37, gelu by tanh 26 in float64;
+    38, 17 and 11 in float32; in u (1 + |y| + |x|) all at most 3.6. Every other row: at most 3.8 in u (1 + |y|)."""
+
     name: str
     keras: int | None = None
+    of_argument: frozenset[str] = frozenset({"silu", "mish", "gelu"})
 
     def coarse(self, problem: Problem) -> str:  # noqa: ARG002
         return ""

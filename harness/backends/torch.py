@@ -36,6 +36,7 @@ class TorchBackend:
     name: str
     native: bool
     keras: int | None = None
+    of_argument: frozenset[str] = frozenset()
 
     def coarse(self, problem: Problem) -> str:  # noqa: ARG002
         return ""

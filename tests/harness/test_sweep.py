@@ -97,7 +97,7 @@ def test_a_name_with_other_words_is_one_error(wrong: dict[str, Any]) -> None:
 class Wrong:
     """A backend that drops the biases of LSTMs in float64."""
 
-    name, keras = "wrong", None
+    name, keras, of_argument = "wrong", None, frozenset[str]()
 
     def coarse(self, problem: Problem) -> str:  # noqa: ARG002
         return ""
