@@ -70,7 +70,7 @@ hostile: $(READY)
 
 # How often the diagnosis names what was planted, and how long a layer of 256 units takes it.
 diagnosis: $(READY)
-	$(BIN)/python -m harness.diagnosed $(or $(PAIRS),60) $(or $(SEED),0)
+	$(BIN)/python -m harness.diagnosis.tally $(or $(PAIRS),60) $(or $(SEED),0)
 
 wheel: $(READY)
 	rm -rf dist

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from harness.descent import LONG
-from harness.optimizers import WALKS
 from harness.other_cases import other_rows
-from harness.penalties import configuration as c
 from harness.problems import Layer, Sizes
 from harness.rows import CONSTRAINTS, DIFFERENT, LSTM, SIXTH, SLOPES, STRENGTH, Row, cell, run
+from harness.training.descent import LONG
+from harness.training.optimizers import WALKS
+from harness.training.penalties import configuration as c
 from weight_mapping.activations import activation
 
 

@@ -16,19 +16,20 @@ from typing import Any
 
 import numpy as np
 
-from harness import conventions, descent
+from harness import conventions
 from harness.backends import Arrays, Backend, Subject
 from harness.backends.oracle import OracleSubject
 from harness.bounds import amplification, at_a_jump, limits, own_errors, underflow
 from harness.cases import Case
 from harness.compare import Limit, agreement, failed, not_measured
 from harness.drawn import Drawn, batch_of
-from harness.optimizers import WALKS
 from harness.problems import Float, Problem, draw
 from harness.results import FAILS, Agreement
 from harness.results import Case as CaseResult
 from harness.special import initial_biases, sampled, scalars
-from harness.walks import walked
+from harness.training import descent
+from harness.training.optimizers import WALKS
+from harness.training.walks import walked
 from weight_mapping import oracle
 from weight_mapping.errors import Unrepresentable
 from weight_mapping.spec import Path, Recurrent

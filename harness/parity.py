@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import descent, likely, located
 from harness.bounds import ACTIVATIONS, DELTA, DRAWS, LAMBDA
 from harness.compare import UNIT, Limit, Named, agreement, difference
+from harness.diagnosis import likely, located
 from harness.parity_sides import LEARNING_RATE, Arrays, KerasSide, OracleSide, side_of
 from harness.results import FAILS, HOLDS, Agreement, Case
+from harness.training import descent
 from weight_mapping.errors import PortingError, Unsupported
 from weight_mapping.weights import fingerprint
 

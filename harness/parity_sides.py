@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 import weight_mapping as wm
-from harness import likely, located
+from harness.diagnosis import likely, located
 from weight_mapping.errors import PortingError, Unsupported
 from weight_mapping.weights import Portable
 

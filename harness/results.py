@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from harness.speed import Figure, Roof, Start, Timing
+from harness.bench.speed import Figure, Roof, Start, Timing
 from weight_mapping.declared import check
 from weight_mapping.errors import DamagedFile, shown
 from weight_mapping.files.atomic import replacing

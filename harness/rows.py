@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.penalties import configuration as c
 from harness.problems import Layer, Sizes
+from harness.training.penalties import configuration as c
 from weight_mapping.activations import hard_sigmoid
 from weight_mapping.spec import Bidirectional, Cell, Merge, Recurrent
 

@@ -8,21 +8,23 @@ from typing import Protocol
 
 import numpy as np
 
-from harness import bench, conventions, divergences, environment
+from harness import conventions, environment
 from harness.backends import Arrays, Backend
 from harness.backends.oracle import OracleSubject
+from harness.bench import plan
 from harness.cases import Case, cases
 from harness.check import check, expect, expect_outputs, problem_of
 from harness.compare import Limit, agreement
-from harness.descent import LONG
-from harness.diagnose import Finding, diagnose_outputs, diagnose_training
-from harness.mutants import MUTANTS, Mutant
-from harness.optimizers import WALKS
+from harness.diagnosis.answers import Finding, diagnose_outputs, diagnose_training
+from harness.mutants.table import MUTANTS, Mutant
 from harness.problems import Problem
 from harness.results import FAILS, INTERRUPTED, Divergence, Results, Timing
 from harness.results import Case as CaseResult
 from harness.results import Mutant as MutantResult
-from harness.walks import long_limits
+from harness.training import divergences
+from harness.training.descent import LONG
+from harness.training.optimizers import WALKS
+from harness.training.walks import long_limits
 
 Run = Callable[[Problem], Arrays]
 Known = dict[str, tuple[Problem, Arrays, Mapping[str, Limit]]]
@@ -59,7 +61,7 @@ def run(
             fates.append(fate)
             progress.mutant(fate)
         parted += divergences.measured(chosen, backends, seed) if mutants else ()
-        timed = bench.default(progress=progress.timing) if timings else ()
+        timed = plan.default(progress=progress.timing) if timings else ()
     except KeyboardInterrupt:
         left_out["what was left to do"] = INTERRUPTED
     left_out |= {f"{t.implementation}, {t.task}, {t.device}": t.note for t in timed if not t.seconds}

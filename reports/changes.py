@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.intervals import in_words
+from harness.bench.intervals import in_words
+from harness.bench.speed import differences, moves
 from harness.results import Agreement, Results
-from harness.speed import differences, moves
 from reports.text import duration, flat, measured, shown
 
 _FACTOR = 4.0

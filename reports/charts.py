@@ -9,9 +9,9 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
+from harness.bench.speed import Roof
+from harness.bench.work import least_seconds
 from harness.results import Results, Timing
-from harness.speed import Roof
-from harness.work import least_seconds
 from reports.matrix import shares
 from reports.svg import COLOURS, SETTINGS, inline, new_figure, plain_log_axis, slot
 from reports.text import duration, figure, shown

@@ -10,9 +10,9 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
+from harness.bench.speed import Roof
+from harness.bench.work import flops, gigaflops, kernel_bytes, size_of
 from harness.results import Timing
-from harness.speed import Roof
-from harness.work import flops, gigaflops, kernel_bytes, size_of
 from reports.svg import COLOURS, SETTINGS, inline, new_figure, plain_log_axis, slot
 from reports.text import figure, shown
 

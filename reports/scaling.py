@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from harness.growth import AXES, Line, lines
+from harness.bench.growth import AXES, Line, lines
+from harness.bench.work import flops
 from harness.results import Timing
-from harness.work import flops
 from reports.svg import COLOURS, SETTINGS, inline, new_figure, plain_log_axis, slot
 from reports.text import duration, figure, shown
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from harness.intervals import Interval, in_words
+from harness.bench.intervals import Interval, in_words
+from harness.bench.speed import Figure, Roof, groups
+from harness.bench.work import gigaflops, share, steps_a_second
 from harness.results import Results, Timing
-from harness.speed import Figure, Roof, groups
-from harness.work import gigaflops, share, steps_a_second
 from reports.text import figure
 
 Panel = tuple[str, str, str]

@@ -14,8 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("weight_mapping", "harness", "reports")
 FRAMEWORKS = {"torch", "tensorflow", "keras", "tf_keras", "jax", "onnx", "onnxruntime", "openvino"}
-PAGE_WRITERS = ("harness.cli", "harness.pytest_plugin", "harness.port", "harness.folder.page")
-RECORDS = ("harness.results", "harness.intervals", "harness.speed", "harness.work", "harness.growth")
+PAGE_WRITERS = ("harness.cli", "harness.pytest_plugin", "harness.porting.port", "harness.folder.page")
+RECORDS = ("harness.results", *(f"harness.bench.{name}" for name in ("intervals", "speed", "work", "growth")))
 READERS = {"pyfive", "h5py", "safetensors", "ml_dtypes"}
 
 

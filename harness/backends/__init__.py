@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from harness.optimizers import DESCENT, Walk
 from harness.problems import Layer, Problem, cells
+from harness.training.optimizers import DESCENT, Walk
 from weight_mapping.spec import Bidirectional, Path, output_count
 from weight_mapping.weights import CellWeights
 

@@ -20,10 +20,10 @@ from typing import IO, Any
 from numpy.typing import NDArray
 
 from harness.backends import Answer, Arrays
-from harness.descent import STEPS
 from harness.endings import ending, last_said
-from harness.optimizers import DESCENT, Walk
 from harness.problems import Problem
+from harness.training.descent import STEPS
+from harness.training.optimizers import DESCENT, Walk
 from weight_mapping.spec import Path
 from weight_mapping.weights import CellWeights
 

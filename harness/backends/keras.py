@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.backends import Answer, Arrays, named_weights, output_names, state_names
-from harness.descent import STEPS
-from harness.optimizers import DESCENT, Walk
 from harness.problems import Layer, Problem
+from harness.training.descent import STEPS
+from harness.training.optimizers import DESCENT, Walk
 from weight_mapping import keras as keras_side
 from weight_mapping.errors import Unrepresentable
 from weight_mapping.oracle import Dropout

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from harness.located import Place, of_portable
+from harness.diagnosis.located import Place, of_portable
 from weight_mapping.torch import BidirectionalLayer, RecurrentLayer, extract, weights
 
 Arrays = Sequence[NDArray[Any]]

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from harness.backends import Answer, Arrays, output_names
 from harness.backends.ported_onnx import feed, lacking, session
-from harness.optimizers import DESCENT, Walk
 from harness.problems import Layer, Problem
+from harness.training.optimizers import DESCENT, Walk
 from weight_mapping.errors import Unrepresentable
 from weight_mapping.onnx import to_onnx
 from weight_mapping.spec import Input, ModelSpec, Node, Path, Recurrent, Ref, output_count

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.backends import Answer, Arrays, named_weights, output_names, state_names
-from harness.descent import constraints, regularisers
-from harness.optimizers import DESCENT, Walk, Walker
-from harness.penalties import penalty, penalty_gradient, project
 from harness.problems import Float, Problem
+from harness.training.descent import constraints, regularisers
+from harness.training.optimizers import DESCENT, Walk, Walker
+from harness.training.penalties import penalty, penalty_gradient, project
 from weight_mapping import oracle
 from weight_mapping.oracle import Trace
 from weight_mapping.packing import pack, unpack

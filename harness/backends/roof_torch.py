@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from harness import stopwatch
-from harness.speed import Roof
+from harness.bench import stopwatch
+from harness.bench.speed import Roof
 
 PRODUCTS = ((2048, 2048, 2048), (3200, 128, 512), (3200, 64, 2048), (32, 128, 512), (32, 512, 2048))
 """(m, k, n): one large product; the inputs of all steps through the kernel; one step's state through the recurrent

@@ -9,7 +9,7 @@ import sys
 import torch
 
 from harness.backends.timing_torch import full_precision
-from harness.jobs import FORWARD, Answer, Job, Prepared
+from harness.bench.jobs import FORWARD, Answer, Job, Prepared
 from weight_mapping import keras as keras_side
 
 __all__ = ["full_precision", "missing", "prepare"]

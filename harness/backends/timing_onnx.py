@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import onnxruntime
 
 from harness.backends.ported_onnx import session
-from harness.jobs import FORWARD, Job, Prepared
+from harness.bench.jobs import FORWARD, Job, Prepared
 from harness.threads import asked
 from weight_mapping.errors import Unrepresentable
 from weight_mapping.onnx import to_onnx

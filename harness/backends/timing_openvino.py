@@ -9,7 +9,7 @@ from typing import Any
 import openvino
 
 from harness.backends.timing_onnx import model_of
-from harness.jobs import Job, Prepared
+from harness.bench.jobs import Job, Prepared
 from harness.threads import asked
 from weight_mapping.errors import Unrepresentable
 

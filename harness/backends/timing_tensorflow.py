@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from harness.jobs import FORWARD, Answer, Job, Prepared
+from harness.bench.jobs import FORWARD, Answer, Job, Prepared
 from weight_mapping import keras as keras_side
 
 

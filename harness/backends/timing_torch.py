@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import weight_mapping.torch as wt
-from harness.jobs import FORWARD, Answer, Job, Prepared
+from harness.bench.jobs import FORWARD, Answer, Job, Prepared
 from weight_mapping.packing import pack, unpack
 from weight_mapping.spec import Path
 from weight_mapping.torch import kernel as compiled

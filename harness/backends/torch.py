@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 import weight_mapping.torch as wt
 from harness.backends import Answer, Arrays, named_weights, output_names, state_names
-from harness.descent import constraints, regularisers
-from harness.optimizers import DESCENT, Walk
-from harness.penalties import penalty, project
 from harness.problems import Problem
+from harness.training.descent import constraints, regularisers
+from harness.training.optimizers import DESCENT, Walk
+from harness.training.penalties import penalty, project
 from weight_mapping.errors import Unrepresentable
 from weight_mapping.spec import Cell, Path, Recurrent
 from weight_mapping.torch.cells import is_native

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
+from harness.bench.speed import Timing
 from harness.commands import timing_tables
 from harness.results import INTERRUPTED, Results, read_file, to_json, write_text
-from harness.speed import Timing
 
 
 def _shapes(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
@@ -71,17 +71,18 @@ def command(
     lstm-parity bench --shape 32,100,128,128 --task forward
     lstm-parity bench --cell gru -o today --compare results.json
     """
-    from harness import bench, environment, following, goals
+    from harness import environment
     from harness import threads as cores
-    from harness.implementations import IMPLEMENTATIONS
+    from harness.bench import following, goals, plan
+    from harness.bench.implementations import IMPLEMENTATIONS
 
     if listing:
         for row in IMPLEMENTATIONS:
             click.echo(f"{'*' if row.usual else ' '} {row.name}")
         return 0
     earlier = read_file(old) if old else None
-    given = {"cells": cells, "tasks": tasks, "suites": bench.SUITES if "all" in suites else suites}
-    request = bench.Request(
+    given = {"cells": cells, "tasks": tasks, "suites": plan.SUITES if "all" in suites else suites}
+    request = plan.Request(
         shapes=shapes, implementations=implementations, processes=processes, rounds=rounds, seconds=seconds,
         threads=threads or cores.usable(), **{name: value for name, value in given.items() if value},
     )  # fmt: skip
@@ -89,8 +90,8 @@ def command(
     def say(text: str) -> None:
         click.echo(text, err=True)
 
-    say("\n".join(following.plan(bench.steps(request, bench.Found(), ""))))
-    found, timings = bench.run(request, say)
+    say("\n".join(following.plan(plan.steps(request, plan.Found(), ""))))
+    found, timings = plan.run(request, say)
     missing = {
         f"{t.implementation} on {t.device}": t.note for t in (*timings, *found.starts) if t.note and not _done(t)
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from harness import confined
+from harness.reading import confined
 from weight_mapping.errors import DamagedFile, printable, shown
 
 
@@ -30,14 +30,14 @@ def command(reference: Path, suspect: Path, config: Path | None, trusted: bool, 
     lstm-parity diagnose model.h5 suspect.safetensors
     lstm-parity diagnose model.h5 answers.npz
     """
-    from harness import diagnose_models
+    from harness.diagnosis import models
 
     a = confined.load(reference, config, trusted=trusted)
     if suspect.suffix == ".npz":
         inputs, outputs = _recording(suspect, trusted)
-        places = diagnose_models.diagnose_recording(a, inputs, outputs)
+        places = models.diagnose_recording(a, inputs, outputs)
     else:
-        places = diagnose_models.diagnose_portables(a, confined.load(suspect, trusted=trusted))
+        places = models.diagnose_portables(a, confined.load(suspect, trusted=trusted))
     click.echo(json.dumps([asdict(p) for p in places], indent=1) if as_json else "\n".join(_lines(places)))
     return int(bool(places))
 

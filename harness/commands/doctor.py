@@ -32,11 +32,11 @@ def command(as_json: bool) -> int:
     lstm-parity doctor
     lstm-parity doctor --json
     """
-    from harness import bench
-    from harness.commands.verify import quiet
+    from harness.bench import plan
+    from harness.quiet import quiet
 
     with quiet():  # of what the frameworks say while they are asked for their devices
-        measured = {device: bench.obstacles(device) for device in bench.DEVICES}
+        measured = {device: plan.obstacles(device) for device in plan.DEVICES}
     findings = {
         "python": sys.version.split()[0],
         "installed": dict(requirements()),

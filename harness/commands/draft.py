@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from harness import confined
+from harness.reading import confined
 from harness.results import write_text
 from weight_mapping.errors import PortingError, printable
 from weight_mapping.open_choices import OPEN, questions

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import click
 
-from harness import confined
+from harness.reading import confined
 from harness.results import Results, write_text
 from weight_mapping.errors import PortingError, printable, shown
 from weight_mapping.spec import Kind, Merge
@@ -65,7 +65,7 @@ def command(
     lstm-parity explain --cell conv_lstm --units 4 --window 3 --image 8
     lstm-parity explain model.h5 -o explained
     """
-    from harness import explain, explain_conv
+    from harness.explain import convolution, recurrent
 
     if reset_before and kind != "gru":
         raise click.UsageError("--reset-before goes with --cell gru")
@@ -74,17 +74,17 @@ def command(
     if file is not None and (reset_before or merge or window or image):
         raise click.UsageError("a file says itself how its layers are run")
     if file is not None:
-        layers = explain.model(confined.load(file, trusted=trusted), batch=batch, time=time)
+        layers = recurrent.model(confined.load(file, trusted=trusted), batch=batch, time=time)
         if not layers:
             raise PortingError("there is no recurrent layer to explain", where=str(file))
     elif kind == "conv_lstm":
         if merge:
             raise click.UsageError("--bidirectional goes with the other cells")
-        conv = explain_conv.usual(units, input_size, window or 3)
-        layers = [explain_conv.explain(conv, batch=batch, time=time, image=(image,) * 2 if image else ())]
+        conv = convolution.usual(units, input_size, window or 3)
+        layers = [convolution.explain(conv, batch=batch, time=time, image=(image,) * 2 if image else ())]
     else:
-        cell = explain.usual(cast(Kind, kind), units, input_size, reset_after=not reset_before)
-        layers = [explain.explain(cell, batch=batch, time=time, merge=merge)]
+        cell = recurrent.usual(cast(Kind, kind), units, input_size, reset_after=not reset_before)
+        layers = [recurrent.explain(cell, batch=batch, time=time, merge=merge)]
     explanation = {"layers": layers, **({"file": str(file)} if file else {})}
     click.echo(
         json.dumps(explanation, indent=1) if as_json else "\n\n".join("\n".join(terminal(each)) for each in layers)

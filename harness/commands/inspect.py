@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from harness import confined
+from harness.reading import confined
 from weight_mapping.errors import printable, shown
 
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness import confined
 from harness.commands import summaries
+from harness.reading import confined
 from harness.results import Results
 from weight_mapping.errors import printable
 
 if TYPE_CHECKING:
-    from harness.port import Request
+    from harness.porting.port import Request
 
 
 MODEL_FILES = (".keras", ".h5")
@@ -74,7 +74,7 @@ def command(
     if jobs and scheduler:
         raise click.UsageError("--jobs are this machine's; the workers of --scheduler are there already")
     from harness.folder.find import is_one_model
-    from harness.port import Request, reproduces
+    from harness.porting.port import Request, reproduces
 
     request = Request(
         target=target, keras=int(keras) if keras else None, layers_only=layers_only, standalone=standalone,
@@ -91,7 +91,7 @@ def command(
 
 
 def _file(file: Path, output: Path, config: Path | None, request: Request, written: str, as_json: bool) -> Results:
-    from harness.port import port_file, proof
+    from harness.porting.port import port_file, proof
 
     alone = output.suffix in MODEL_FILES and request.target == "keras" and not output.is_dir()
     if alone:

@@ -11,33 +11,34 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.pace import Pace
+from harness.quiet import quiet
 from harness.results import FAILS, HOLDS, INTERRUPTED, Results
 from harness.threads import usable
 from weight_mapping.errors import printable
 
 if TYPE_CHECKING:
-    from harness.sweep import Outcome
+    from harness.sweep.measuring import Outcome
 
 LOG = "sweep.jsonl"
 
 
 def run(count: int, seed: int, names: Sequence[str], output: Path, jobs: int | None) -> Results:
     """So many random cases, the finished ones of an earlier run of the same code among them."""
-    from harness import environment, sweep
+    from harness import environment
     from harness.backends import MODULES
-    from harness.commands.verify import quiet
+    from harness.sweep import measuring
 
     try:
-        from harness import sweeping
+        from harness.sweep import running
     except ImportError as error:
         raise click.UsageError(f"a sweep draws its cases with Hypothesis: pip install hypothesis ({error})") from error
     started, cores = time.perf_counter(), jobs or usable()
     progress = Progress(count)
-    found = sweeping.run(count, seed, names, output / LOG, jobs=cores, known=progress.known, done=progress.done)
+    found = running.run(count, seed, names, output / LOG, jobs=cores, known=progress.known, done=progress.done)
     seconds = time.perf_counter() - started
     outcomes = [outcome for _, outcome in found.values()]
     failing = [(chunk, outcome) for chunk, outcome in found.values() if outcome.verdict == FAILS]
-    data: dict[str, Any] = {"asked": count, "seed": seed, "log": str(output / LOG), **sweep.summary(outcomes)}
+    data: dict[str, Any] = {"asked": count, "seed": seed, "log": str(output / LOG), **measuring.summary(outcomes)}
     measured = progress.pace.done - progress.pace.known
     data["measured now"], data["per second and core"] = measured, measured / seconds / cores
     left_out = {"gradients, training, wrong ports, speed": "a sweep compares outputs alone"}
@@ -49,8 +50,8 @@ def run(count: int, seed: int, names: Sequence[str], output: Path, jobs: int | N
 
         with quiet():
             loaded, _ = backends.load(names)
-        small = [sweeping.shrunk(outcome, seed, chunk, loaded) for chunk, outcome in failing[:SHRUNK]]
-        data["smallest"] = sweep.summary(small)["failures"]
+        small = [running.shrunk(outcome, seed, chunk, loaded) for chunk, outcome in failing[:SHRUNK]]
+        data["smallest"] = measuring.summary(small)["failures"]
     return Results(
         kind="verify",
         command=f"lstm-parity {' '.join(sys.argv[1:])}",
@@ -66,13 +67,13 @@ SHRUNK = 10
 
 def repeat(case: str, names: Sequence[str]) -> int:
     """One case again: what every backend makes of it; 1 where it fails."""
-    from harness import backends, samples, sweep
-    from harness.commands.verify import quiet
+    from harness import backends
+    from harness.sweep import measuring, samples
 
     sample = samples.sample(case)
     with quiet():
         loaded, missing = backends.load(names)
-    (outcome,) = sweep.measure([sample], loaded)
+    (outcome,) = measuring.measure([sample], loaded)
     click.echo(printable(outcome.title, 2000))
     for name, share in outcome.shares.items():
         click.echo(f"  {name}: {outcome.errors[name]:.3g} u, {share:.3g} of the bound")
@@ -95,7 +96,7 @@ class Progress:
         self.pace.count(number, new=False)
 
     def done(self, outcome: Outcome) -> None:
-        from harness.sweep import repeat
+        from harness.sweep.measuring import repeat
 
         self.pace.count()
         if outcome.failures:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.intervals import Interval, in_words
+from harness.bench.intervals import Interval, in_words
+from harness.bench.speed import Figure, Timing, differences, groups, moves
+from harness.bench.work import gigaflops, share
 from harness.results import Results
-from harness.speed import Figure, Timing, differences, groups, moves
-from harness.work import gigaflops, share
 
 
 def tables(results: Results) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import sys
 from collections import Counter
@@ -17,6 +16,7 @@ from click.core import ParameterSource
 
 from harness.commands import summaries
 from harness.pace import Pace
+from harness.quiet import quiet
 from harness.results import FAILS, HOLDS, NOT_MEASURED, Case, Mutant, Results, to_json, write_text
 from weight_mapping.errors import printable
 
@@ -108,7 +108,7 @@ def _recheck(folder: Path, as_json: bool) -> int:
     for name in context.params.keys() - {"folder", "as_json"}:
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
             raise click.UsageError(f"{name.replace('_', ' ')} does not go with DIR, a finished port")
-    from harness.seal import recheck
+    from harness.porting.seal import recheck
 
     found = recheck(folder)
     if as_json:
@@ -122,7 +122,7 @@ def _recheck(folder: Path, as_json: bool) -> int:
 
 def _run(chosen: Sequence[Any], asked: Sequence[str], seed: int, *, mutants: bool, timings: bool) -> Results:
     from harness import backends
-    from harness.mutants import MUTANTS
+    from harness.mutants.table import MUTANTS
 
     names = asked or tuple(backends.MODULES)
     with quiet():
@@ -253,19 +253,3 @@ def progress_of(total: int) -> Iterator[Lines | Bar]:
         transient=True,
     ) as bar:  # fmt: skip
         yield Bar(bar, bar.add_task("", total=total, rate=""), Pace(total, "cases"))
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """TensorFlow greets on the process' own stderr, below Python's: it is closed while the frameworks are loaded."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

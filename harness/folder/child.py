@@ -16,7 +16,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)
-    from harness.confined import forking
+    from harness.reading.confined import forking
 
     with forking():
         serve(sys.stdin.buffer, answers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.port import reproduces
+from harness.porting.port import reproduces
 from harness.results import HOLDS, Results
 from weight_mapping.errors import DamagedFile, NoModel, PortingError
 

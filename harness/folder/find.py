@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from itertools import groupby
 from pathlib import Path
 
-from harness import confined
+from harness.reading import confined
 from weight_mapping.errors import PortingError, shown
 from weight_mapping.files import finding, opening
 from weight_mapping.files.finding import Folder, Found

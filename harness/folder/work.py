@@ -12,7 +12,7 @@ from harness.folder import fates, line, peak
 from harness.folder.fates import Fate
 from harness.folder.line import Line
 from harness.folder.task import Task
-from harness.port import Request, port_file, write_refusal
+from harness.porting.port import Request, port_file, write_refusal
 from weight_mapping.errors import DamagedFile, PortingError, Unconfigured, WeightsMismatch
 from weight_mapping.files.guard import digest, source
 

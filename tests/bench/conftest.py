@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness import stopwatch
+from harness.bench import stopwatch
 
 
 @pytest.fixture(autouse=True)

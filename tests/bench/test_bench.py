@@ -8,22 +8,23 @@ from typing import Any
 
 import pytest
 
-from harness import bench, fresh
-from harness.bench import Found, Request
-from harness.following import Step
-from harness.implementations import MEASURE, PORT, chosen, usual
-from harness.jobs import FORWARD, TASKS
-from harness.speed import Timing, merged
+from harness.bench import fresh, plan
+from harness.bench.following import Step
+from harness.bench.implementations import MEASURE, PORT, chosen, usual
+from harness.bench.jobs import FORWARD, TASKS
+from harness.bench.plan import Found, Request
+from harness.bench.speed import Timing, merged
 from weight_mapping.errors import PortingError
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 SMALL = (2, 7, 5, 3)
+TIMED = "harness.bench.rounds:time_start"
 
 
 @pytest.fixture
 def _no_roof(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process less."""
-    monkeypatch.setattr(bench, "_roof", lambda request, found: Step(title="", parts=[], work=lambda: iter(())))
+    monkeypatch.setattr(plan, "_roof", lambda request, found: Step(title="", parts=[], work=lambda: iter(())))
 
 
 def quick(**changed: Any) -> Request:
@@ -37,7 +38,7 @@ def quick(**changed: Any) -> Request:
 
 def test_every_process_is_fresh_and_its_rounds_are_its_own() -> None:
     said: list[str] = []
-    found, timings = bench.run(quick(), said.append)
+    found, timings = plan.run(quick(), said.append)
     assert [t.implementation for t in timings] == [MEASURE, PORT]
     assert [(t.processes, len(t.seconds), t.agrees) for t in timings] == [((2, 2), 4, True)] * 2
     assert timings[1].measure == timings[0].seconds
@@ -48,14 +49,14 @@ def test_every_process_is_fresh_and_its_rounds_are_its_own() -> None:
 @pytest.mark.usefixtures("_no_roof")
 def test_what_needs_a_process_of_its_own_brings_the_measure_along() -> None:
     pytest.importorskip("keras", reason="Keras is not installed")
-    _, (bare, keras) = bench.run(quick(implementations=(MEASURE, "Keras 3 on PyTorch"), processes=1), lambda _: None)
+    _, (bare, keras) = plan.run(quick(implementations=(MEASURE, "Keras 3 on PyTorch"), processes=1), lambda _: None)
     assert (bare.agrees, keras.agrees) == (True, True)
     assert keras.measure and keras.measure != bare.seconds and keras.ratio
 
 
 @pytest.mark.usefixtures("_no_roof")
 def test_a_first_call_and_its_memory() -> None:
-    found, timings = bench.run(quick(suites=("starts",), implementations=(MEASURE,)), lambda _: None)
+    found, timings = plan.run(quick(suites=("starts",), implementations=(MEASURE,)), lambda _: None)
     (start,) = found.starts
     assert timings == [] and start.note == ""
     assert start.first and start.memory is not None and start.memory >= 0
@@ -71,7 +72,7 @@ def test_a_process_that_dies_costs_what_it_was_to_measure_and_no_more(monkeypatc
         return real(function, *rest, **arguments)
 
     monkeypatch.setattr(fresh, "call", dying)
-    found, timings = bench.run(quick(suites=("cells", "starts"), implementations=(MEASURE,)), lambda _: None)
+    found, timings = plan.run(quick(suites=("cells", "starts"), implementations=(MEASURE,)), lambda _: None)
     assert "SIGSEGV" in found.failed["cells"] and len(found.starts) == 1
     assert all(not t.seconds and "died" in t.note for t in timings)
 
@@ -88,7 +89,7 @@ def test_an_end_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
         return real(function, *rest, **arguments)
 
     monkeypatch.setattr(fresh, "call", interrupted)
-    found, timings = bench.run(quick(shapes=(SMALL,), processes=2), lambda _: None)
+    found, timings = plan.run(quick(shapes=(SMALL,), processes=2), lambda _: None)
     assert found.failed == {"what was left to do": "interrupted"}
     assert [t.processes for t in timings] == [(2,), (2,)]
 
@@ -106,14 +107,14 @@ def test_an_unknown_name_is_an_error_that_lists_the_known(asked: dict[str, Any])
 
 def test_the_usual_request_names_every_group_once_and_trains_at_fewer_shapes() -> None:
     groups = Request(devices=("cpu",)).groups()
-    assert len(groups) == len(set(groups)) == len(bench.SHAPES) + len(bench.TRAINED)
+    assert len(groups) == len(set(groups)) == len(plan.SHAPES) + len(plan.TRAINED)
     assert {group.task for group in groups} == set(TASKS)
     assert [row.name for row in chosen(None)] == list(usual())
 
 
 def test_every_suite_plans_itself() -> None:
-    for suite in bench.SUITES:
-        steps = bench.steps(Request(suites=(suite,)), Found(), "")
+    for suite in plan.SUITES:
+        steps = plan.steps(Request(suites=(suite,)), Found(), "")
         assert len(steps) > 1 and all(step.parts and step.seconds > 0 for step in steps)
 
 
@@ -126,10 +127,10 @@ def test_a_wrong_answer_in_one_process_is_a_wrong_answer() -> None:
 
 
 def test_what_a_process_answers_is_plain_and_comes_back_whole() -> None:
-    (told,) = fresh.call("harness.rounds:time_start", {}, group=asdict(bench.Group(shape=SMALL)), implementation=PORT)
+    (told,) = fresh.call(TIMED, {}, group=asdict(plan.Group(shape=SMALL)), implementation=PORT)
     assert told["implementation"] == PORT and told["shape"] == list(SMALL)
 
 
 def test_a_process_that_fails_says_what_it_said_last() -> None:
     with pytest.raises(PortingError, match="KeyError"):
-        list(fresh.call("harness.rounds:time_start", {}, group=asdict(bench.Group(shape=SMALL)), implementation="none"))
+        list(fresh.call(TIMED, {}, group=asdict(plan.Group(shape=SMALL)), implementation="none"))

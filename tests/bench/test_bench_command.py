@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from harness import bench, cli, fresh, stopwatch
-from harness.implementations import IMPLEMENTATIONS
+from harness import cli
+from harness.bench import fresh, plan, stopwatch
+from harness.bench.implementations import IMPLEMENTATIONS
 from harness.results import Timing, from_json, to_json
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -114,13 +115,13 @@ def test_an_unknown_implementation_is_named(capsys: pytest.CaptureFixture[str]) 
 def test_a_wrong_answer_turns_the_command_red(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def wrong(*_: Any, **__: Any) -> tuple[bench.Found, list[Timing]]:
+    def wrong(*_: Any, **__: Any) -> tuple[plan.Found, list[Timing]]:
         timing = Timing(
             implementation="x", task="forward", device="cpu", shape=SHAPE, seconds=(1.0,), measure=(1.0,), agrees=False
         )
-        return bench.Found(), [timing]
+        return plan.Found(), [timing]
 
-    monkeypatch.setattr(bench, "run", wrong)
+    monkeypatch.setattr(plan, "run", wrong)
     assert run("bench") == 1
     assert "WRONG ANSWER" in capsys.readouterr().out
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from harness.intervals import CONFIDENCE, Interval, in_words, median_interval, paired_ratio, unpaired_ratio
+from harness.bench.intervals import CONFIDENCE, Interval, in_words, median_interval, paired_ratio, unpaired_ratio
 
 
 def _skewed(rng: np.random.Generator, n: int, median: float = 1.0) -> list[float]:

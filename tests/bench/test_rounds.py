@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import jobs, rounds
-from harness.implementations import BY_NAME, IMPLEMENTATIONS, MEASURE, PORTED_KERAS2, adapter
-from harness.jobs import CELLS, TASKS, TRAINING, Group, Job
-from harness.speed import Timing
+from harness.bench import jobs, rounds
+from harness.bench.implementations import BY_NAME, IMPLEMENTATIONS, MEASURE, PORTED_KERAS2, adapter
+from harness.bench.jobs import CELLS, TASKS, TRAINING, Group, Job
+from harness.bench.speed import Timing
 from weight_mapping.activations import activation, hard_sigmoid
 
 SMALL = (2, 11, 5, 3)

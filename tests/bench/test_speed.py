@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from harness import bench, jobs
-from harness.implementations import IMPLEMENTATIONS, Implementation, adapter, obstacle
-from harness.jobs import Group
+from harness.bench import jobs, plan
+from harness.bench.implementations import IMPLEMENTATIONS, Implementation, adapter, obstacle
+from harness.bench.jobs import Group
 from weight_mapping.errors import Unrepresentable
 
 pytest.importorskip("pytest_benchmark", reason="pytest-benchmark is not installed")
@@ -23,7 +23,7 @@ SMALL: jobs.Shape = (2, 7, 5, 3)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """The benchmark's shapes, or a small one in their place where nothing is timed."""
     timed = not metafunc.config.option.benchmark_disable
-    groups = bench.Request(devices=("cpu",), shapes=() if timed else (SMALL,)).groups()
+    groups = plan.Request(devices=("cpu",), shapes=() if timed else (SMALL,)).groups()
     metafunc.parametrize("group", groups, ids=lambda group: f"{group.task} {'x'.join(map(str, group.shape))}")
 
 

@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 
-from harness import stopwatch
+from harness.bench import stopwatch
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import weight_mapping as wm
-from harness import fresh, tools
-from harness.speed import Figure
+from harness.bench import fresh, tools
+from harness.bench.speed import Figure
 
 
 def test_commands_are_timed_round_by_round_and_a_failing_one_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,7 +31,7 @@ def test_commands_are_timed_round_by_round_and_a_failing_one_says_why(monkeypatc
 
 def test_packing_is_set_against_a_plain_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     def call(function: str, *_: Any) -> Any:
-        assert function == "harness.tools:time_packing"
+        assert function == "harness.bench.tools:time_packing"
         return tools.time_packing(units=8, inputs=5, rounds=3)
 
     monkeypatch.setattr(fresh, "call", call)

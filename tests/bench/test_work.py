@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from harness import goals, growth, work
-from harness.implementations import MEASURE, PORTED_KERAS2
-from harness.speed import Roof, Timing, between, differences, moves
-from harness.tools import command_figures, folder_figures
+from harness.bench import goals, growth, work
+from harness.bench.implementations import MEASURE, PORTED_KERAS2
+from harness.bench.speed import Roof, Timing, between, differences, moves
+from harness.bench.tools import command_figures, folder_figures
 
 ONE = Timing(implementation=MEASURE, task="forward", device="cpu", shape=(2, 10, 3, 5), seconds=(1e-6,) * 6)
 ROOF = Roof(gemm={"big": 100.0, "small": 10.0}, bandwidth={"64 KiB": 50.0, "64 MiB": 5.0})

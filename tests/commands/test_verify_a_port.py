@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import seal
 from harness.cli import main
+from harness.porting import seal
 from weight_mapping.errors import DamagedFile, PortingError
 from weight_mapping.files import guard
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from harness import affordable
+from harness.porting import affordable
 from weight_mapping.errors import DamagedFile, PortingError, UnsafeFile, Unsupported
 from weight_mapping.plain import plain
 from weight_mapping.spec import Cell, Input, Layer, Recurrent, chain

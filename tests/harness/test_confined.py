@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import weight_mapping as wm
-from harness import confined
+from harness.reading import confined
 from weight_mapping.errors import DamagedFile, PortingError, UnsafeFile, Unsupported
 from weight_mapping.files import finding
 

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 import weight_mapping as wm
 from harness.commands.diagnose import _lines, command
-from harness.diagnose import Finding
-from harness.diagnose_models import Place, diagnose_portables, diagnose_recording, recurrent_layers
-from harness.mutants import MUTANTS
+from harness.diagnosis.answers import Finding
+from harness.diagnosis.models import Place, diagnose_portables, diagnose_recording, recurrent_layers
+from harness.mutants.table import MUTANTS
 from harness.problems import Problem
 from weight_mapping.weights import CellWeights, Portable
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.diagnose_objects import diagnose, portable
+from harness.diagnosis.objects import diagnose, portable
 from weight_mapping.errors import Unsupported
 
 torch = pytest.importorskip("torch")

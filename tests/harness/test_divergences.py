@@ -9,10 +9,10 @@ import pytest
 
 from harness.backends import load
 from harness.cases import cases
-from harness.descent import LONG
-from harness.divergences import measured
-from harness.mutants_of_training import ROWS
+from harness.mutants.of_training import ROWS
 from harness.results import Divergence, Results, from_json, to_json
+from harness.training.descent import LONG
+from harness.training.divergences import measured
 from reports.render import page
 
 

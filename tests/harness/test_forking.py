@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import confined
-from harness.forking import Forks
+from harness.reading import confined
+from harness.reading.forking import Forks
 from weight_mapping.errors import DamagedFile, UnsafeFile
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system can't fork")
 GOLDEN = Path(__file__).parents[1] / "golden"
-SERVE = "import harness.reader as reader, os, time; reader.answer = {}; from harness.forking import main; main()"
+SERVE = "from harness.reading import forking, reader; import os, time; reader.answer = {}; forking.main()"
 
 
 def forks(answer: str) -> Forks:
@@ -47,8 +47,10 @@ def test_what_leads_outside_is_refused_in_a_fork_too(tmp_path: Path) -> None:
     inside.mkdir()
     outside.mkdir()
     (outside / "model.h5").write_bytes((GOLDEN / "k2.2.4_tensorflow_rnn.h5").read_bytes())
-    told = "import harness.readings as r; r.READINGS = {'load': lambda file, config: (open('%s').read(), {})}; from "
-    command = [sys.executable, "-c", f"{told % (outside / 'model.h5')}harness.forking import main; main()"]
+    told = (
+        f"r.READINGS = {{'load': lambda file, config: (open('{outside / 'model.h5'}').read(), {{}})}}; forking.main()"
+    )
+    command = [sys.executable, "-c", f"from harness.reading import forking, readings as r; {told}"]
     request = {"reading": "load", "options": {}, "file": str(inside / "x.h5"), "config": None,
                "memory": 1 << 30, "processor_seconds": 5, "answer": 1 << 20}  # fmt: skip
     reader = Forks(command=command, environment=os.environ)

@@ -11,9 +11,9 @@ from harness.backends import load
 from harness.backends.oracle import OracleSubject
 from harness.cases import ROWS, cases
 from harness.check import problem_of
-from harness.diagnose import diagnose_outputs, diagnose_weights
-from harness.mutants import MUTANTS, Mutant, orders
-from harness.pairs import both
+from harness.diagnosis.answers import diagnose_outputs, diagnose_weights
+from harness.mutants.pairs import both
+from harness.mutants.table import MUTANTS, Mutant, orders
 from harness.problems import Problem
 from harness.verify import Known, plant
 from weight_mapping.weights import CellWeights

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import weight_mapping as wm
-from harness import proving
+from harness.porting import proving
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from harness import results, schema
 from harness.commands import report, verify
-from harness.port import Request, port_file
+from harness.porting.port import Request, port_file
 
 jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
 GOLDEN = Path(__file__).parents[1] / "golden"

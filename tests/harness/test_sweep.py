@@ -14,7 +14,6 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 
-from harness import sweep_log, sweeping
 from harness.backends import IN_THIS_PROCESS, Backend, load
 from harness.backends.oracle import OracleSubject
 from harness.bounds import greatest
@@ -22,9 +21,10 @@ from harness.check import expect_outputs
 from harness.commands import verify
 from harness.problems import MASKS, Problem, cells
 from harness.results import CHAOTIC, FAILS, HOLDS, NOT_MEASURED, Results
-from harness.samples import MAGNITUDES, Sample, problem, sample
-from harness.strategies import ACTIVATIONS, GROUP, groups
-from harness.sweep import CRASHED, Outcome, measure, repeat, summary
+from harness.sweep import journal, running
+from harness.sweep.measuring import CRASHED, Outcome, measure, repeat, summary
+from harness.sweep.samples import MAGNITUDES, Sample, problem, sample
+from harness.sweep.strategies import ACTIVATIONS, GROUP, groups
 from weight_mapping.activations import ROWS, activation
 from weight_mapping.errors import DamagedFile
 from weight_mapping.spec import Bidirectional, Cell, Recurrent
@@ -52,7 +52,7 @@ def test_random_layers_agree_in_every_backend(group: tuple[Sample, ...], backend
 
 def test_the_space_is_whole() -> None:
     """What three thousand drawn samples hold between them."""
-    found = [s for _, group in sweeping.drawn(3000, 3) for s in group]
+    found = [s for _, group in running.drawn(3000, 3) for s in group]
     assert len({s.id for s in found}) == 3000
     every = [cell for s in found for _, cell in cells(s.layer)]
     assert {(c.kind, c.bias, c.reset_after) for c in every} == {
@@ -118,11 +118,11 @@ class Renewed(OracleSubject):
 def test_a_wrong_backend_fails_and_its_failure_is_made_small() -> None:
     wrong: Any = [Wrong()]
     chunk, failing = next(
-        (chunk, o) for chunk, group in sweeping.drawn(300, 0) for o in measure(group, wrong) if o.verdict == FAILS
+        (chunk, o) for chunk, group in running.drawn(300, 0) for o in measure(group, wrong) if o.verdict == FAILS
     )
     (told,) = summary([failing])["failures"]
     assert told["repeat"] == f"lstm-parity verify --sweep-case {failing.case}"
-    small = sweeping.shrunk(failing, 0, chunk, wrong)
+    small = running.shrunk(failing, 0, chunk, wrong)
     before, after = sample(failing.case), sample(small.case)
     assert small.verdict == FAILS and after.time <= before.time and after.batch <= before.batch
     assert [c.kind for _, c in cells(after.layer)] == ["lstm"] and after.time * after.batch <= 4
@@ -194,35 +194,35 @@ def test_a_missing_case_is_no_pass() -> None:
 def test_the_log_goes_on_where_it_was_torn(tmp_path: Path) -> None:
     path = tmp_path / "sweep.jsonl"
     one, two, three = (Outcome(case=c, title=c, verdict=HOLDS, seconds=0.1, shares={"b": 0.5}) for c in "abc")
-    with sweep_log.opened(path) as log:
-        sweep_log.append(log, one, "now")
-        sweep_log.append(log, two, "before")
-        sweep_log.append(log, three, "now")
+    with journal.opened(path) as log:
+        journal.append(log, one, "now")
+        journal.append(log, two, "before")
+        journal.append(log, three, "now")
     path.write_bytes(path.read_bytes()[:-7])
-    assert sweep_log.read(path, "now") == {"a": one}
-    with sweep_log.opened(path) as log:
-        sweep_log.append(log, three, "now")
-    assert sweep_log.read(path, "now") == {"a": one, "c": three}
+    assert journal.read(path, "now") == {"a": one}
+    with journal.opened(path) as log:
+        journal.append(log, three, "now")
+    assert journal.read(path, "now") == {"a": one, "c": three}
 
 
 def test_the_stamp_knows_the_backends() -> None:
-    assert sweep_log.stamp(("a",)) != sweep_log.stamp(("a", "b"))
+    assert journal.stamp(("a",)) != journal.stamp(("a", "b"))
 
 
 def test_what_is_logged_is_not_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeping, "_pool", Pool)
+    monkeypatch.setattr(running, "_pool", Pool)
     asked: list[str] = []
-    first = sweeping.run(25, 1, ["b"], tmp_path / "log", jobs=1, done=lambda o: asked.append(o.case))
+    first = running.run(25, 1, ["b"], tmp_path / "log", jobs=1, done=lambda o: asked.append(o.case))
     assert sorted(asked) == sorted(first) and len(first) == 25
-    again = sweeping.run(30, 1, ["b"], tmp_path / "log", jobs=1, done=lambda o: asked.append(o.case))
+    again = running.run(30, 1, ["b"], tmp_path / "log", jobs=1, done=lambda o: asked.append(o.case))
     assert len(asked) == len(set(asked)) == 30 and again.keys() == set(asked)
     assert {o.verdict for _, o in again.values()} <= {HOLDS, CHAOTIC, NOT_MEASURED, CRASHED}
 
 
 def test_ctrl_c_keeps_what_is_done_and_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeping, "_pool", Pool)
+    monkeypatch.setattr(running, "_pool", Pool)
     monkeypatch.setattr("sys.argv", ["lstm-parity", "verify", "--sweep", "40"])
-    real, appended = sweep_log.append, []
+    real, appended = journal.append, []
 
     def append(*arguments: Any) -> None:
         if len(appended) == 7:
@@ -230,7 +230,7 @@ def test_ctrl_c_keeps_what_is_done_and_names_the_command(tmp_path: Path, monkeyp
         appended.append(arguments)
         real(*arguments)
 
-    monkeypatch.setattr(sweep_log, "append", append)
+    monkeypatch.setattr(journal, "append", append)
     arguments = ["--sweep", "40", "--jobs", "1", "--backend", "torch module", "-o", str(tmp_path)]
     result = CliRunner().invoke(verify.command, arguments, standalone_mode=False, catch_exceptions=False)
     assert result.return_value == 130 and len((tmp_path / "sweep.jsonl").read_text().splitlines()) == 7
@@ -265,8 +265,8 @@ class Pool:
 
 
 def test_a_crash_is_recorded_and_the_others_of_its_group_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeping, "_pool", Pool)
-    found = sweeping.run(60, 2, ["b"], tmp_path / "log", jobs=2, done=lambda _: None)
+    monkeypatch.setattr(running, "_pool", Pool)
+    found = running.run(60, 2, ["b"], tmp_path / "log", jobs=2, done=lambda _: None)
     crashed = {case for case, (_, o) in found.items() if o.verdict == CRASHED}
     assert crashed == {case for case in found if "lstm" in sample(case).title} and 0 < len(crashed) < 60
     assert len(summary(o for _, o in found.values())["failures"]) == len(crashed)
@@ -276,8 +276,8 @@ def test_a_process_that_really_dies_is_a_crash(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "dying.py").write_text("import os\n\n\ndef work(group):\n    os._exit(9)\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(sweeping, "_work", importlib.import_module("dying").work)
-    assert sweeping._alone(ONE, ()).verdict == CRASHED
+    monkeypatch.setattr(running, "_work", importlib.import_module("dying").work)
+    assert running._alone(ONE, ()).verdict == CRASHED
 
 
 def test_the_command_repeats_one_case() -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from attacks import ATTACKS, NAMES, SOUND, STRANGE, Make, torch_files
 
-from harness import confined, inspection
 from harness.cli import main
+from harness.reading import confined, inspection
 from weight_mapping.errors import PortingError
 
 RAW = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -9,8 +9,8 @@ from portables import layer_weights
 from whole_models import at
 
 from harness.backends.ported_onnx import outputs
+from harness.porting.proving import prove
 from harness.problems import Sizes, sized
-from harness.proving import prove
 from harness.results import Agreement
 from weight_mapping.spec import Bidirectional, Input, Recurrent, chain
 from weight_mapping.weights import CellWeights, Portable

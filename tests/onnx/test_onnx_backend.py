@@ -8,9 +8,9 @@ import pytest
 from harness import backends
 from harness.backends import timing_onnx
 from harness.backends.oracle import OracleSubject
+from harness.bench.jobs import TRAINING, Group, make
 from harness.cases import LSTM, cases, run
 from harness.check import check, problem_of
-from harness.jobs import TRAINING, Group, make
 from harness.problems import Sizes, draw
 from harness.results import FAILS, HOLDS, NOT_MEASURED
 from weight_mapping.activations import hard_sigmoid

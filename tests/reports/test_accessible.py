@@ -23,10 +23,10 @@ def found(tab: Any) -> list[str]:
 
 
 def explained() -> Results:
-    from harness import explain, explain_conv
+    from harness.explain import convolution, recurrent
 
-    layers = [explain.explain(explain.usual(kind, 3, 5), batch=2, time=4) for kind in ("lstm", "gru", "rnn")]  # type: ignore[arg-type]
-    layers.append(explain_conv.explain(explain_conv.usual(4, 3, 3), batch=2, time=4))
+    layers = [recurrent.explain(recurrent.usual(kind, 3, 5), batch=2, time=4) for kind in ("lstm", "gru", "rnn")]  # type: ignore[arg-type]
+    layers.append(convolution.explain(convolution.usual(4, 3, 3), batch=2, time=4))
     return Results(kind="explain", command="lstm-parity explain", environment={}, explanation={"layers": layers})
 
 

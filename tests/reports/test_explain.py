@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from harness import explain, explain_conv, scalar_copies
 from harness.commands.explain import command
+from harness.explain import convolution, recurrent, scalar_copies
 from harness.results import Results
 from reports.render import page
 from weight_mapping import oracle, packing
@@ -38,8 +38,8 @@ def _weights(cell: Cell) -> CellWeights:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("units", "inputs"), [(3, 5), (4, 4), (1, 7)])
 def test_shapes_and_counts_are_those_of_the_real_arrays(kind: str, units: int, inputs: int) -> None:
-    cell = explain.usual(kind, units, inputs)  # type: ignore[arg-type]
-    told = explain.explain(cell, batch=2, time=6)
+    cell = recurrent.usual(kind, units, inputs)  # type: ignore[arg-type]
+    told = recurrent.explain(cell, batch=2, time=6)
     keras = packing.pack("keras", _weights(cell))
     assert {a["name"]: tuple(a["shape"]) for a in told["arrays"]} == {n: a.shape for n, a in keras.items()}
     assert told["parameters"] == sum(a.size for a in keras.values())
@@ -54,8 +54,8 @@ def test_shapes_and_counts_are_those_of_the_real_arrays(kind: str, units: int, i
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_shapes_over_time_are_those_of_the_oracle(kind: str) -> None:
-    cell = explain.usual(kind, 3, 5)  # type: ignore[arg-type]
-    told = explain.explain(cell, batch=2, time=6)
+    cell = recurrent.usual(kind, 3, 5)  # type: ignore[arg-type]
+    told = recurrent.explain(cell, batch=2, time=6)
     for row in told["returns"]:
         layer = Recurrent(cells=(cell,), return_sequences=row["return_sequences"], return_state=row["return_state"])
         outputs = oracle.forward(layer, {("0",): _weights(cell)}, np.ones((2, 6, 5))).outputs
@@ -65,8 +65,8 @@ def test_shapes_over_time_are_those_of_the_oracle(kind: str) -> None:
 @pytest.mark.parametrize("merge", ["concat", "sum", "none"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_both_ways_have_the_shapes_of_the_oracle(kind: str, merge: Any) -> None:
-    cell = explain.usual(kind, 3, 5, reset_after=False)  # type: ignore[arg-type]
-    told = explain.explain(cell, batch=2, time=6, merge=merge)
+    cell = recurrent.usual(kind, 3, 5, reset_after=False)  # type: ignore[arg-type]
+    told = recurrent.explain(cell, batch=2, time=6, merge=merge)
     assert f"2 x {told['parameters']} = {2 * told['parameters']} numbers" in told["answer"][-2]
     for row in told["returns"]:
         run = {"return_sequences": row["return_sequences"], "return_state": row["return_state"]}
@@ -78,7 +78,7 @@ def test_both_ways_have_the_shapes_of_the_oracle(kind: str, merge: Any) -> None:
 
 
 CONVS = {
-    "as Keras builds it": explain_conv.usual(4, 3, 3),
+    "as Keras builds it": convolution.usual(4, 3, 3),
     "one of everything": ConvCell(
         rank=1, units=5, kernel_size=(4,), strides=(2,), padding="same", dilation=(1,), input_size=2, bias="none"
     ),
@@ -110,7 +110,7 @@ def test_a_conv_lstm_has_the_shapes_of_the_real_arrays_and_of_the_oracle(name: s
         for sequences in (False, True)
         for state in (False, True)
     ]
-    told = explain_conv.explain(cell, batch=2, time=3, image=image, layer=layers[1])
+    told = convolution.explain(cell, batch=2, time=3, image=image, layer=layers[1])
     keras = packing.pack("keras", _conv_weights(cell))
     assert {a["name"]: tuple(a["shape"]) for a in told["arrays"]} == {n: a.shape for n, a in keras.items()}
     assert told["parameters"] == sum(a.size for a in keras.values())
@@ -125,9 +125,9 @@ def test_a_conv_lstm_has_the_shapes_of_the_real_arrays_and_of_the_oracle(name: s
 
 
 def test_how_far_one_place_reaches_is_measured() -> None:
-    assert explain_conv.spreading(CONVS["as Keras builds it"]) == [(3, 3), (5, 5), (7, 7)]
-    assert explain_conv.spreading(CONVS["one of everything"]) == [(2,), (5,), (8,)], "a stride halves the first"
-    assert explain_conv.spreading(explain_conv.usual(1, 1, 1)) == [(1, 1)] * 3, "with a window of one, none"
+    assert convolution.spreading(CONVS["as Keras builds it"]) == [(3, 3), (5, 5), (7, 7)]
+    assert convolution.spreading(CONVS["one of everything"]) == [(2,), (5,), (8,)], "a stride halves the first"
+    assert convolution.spreading(convolution.usual(1, 1, 1)) == [(1, 1)] * 3, "with a window of one, none"
 
 
 def test_a_conv_lstm_is_copies_of_one_filter_only_where_no_filter_sees_another() -> None:
@@ -137,7 +137,7 @@ def test_a_conv_lstm_is_copies_of_one_filter_only_where_no_filter_sees_another()
 
 def test_an_image_too_small_for_the_window_is_refused() -> None:
     with pytest.raises(PortingError, match="larger than the image"):
-        explain_conv.explain(explain_conv.usual(2, 3, 5), batch=1, time=2, image=(4, 9))
+        convolution.explain(convolution.usual(2, 3, 5), batch=1, time=2, image=(4, 9))
 
 
 @pytest.mark.parametrize("file", ["k1.2.2_theano_convlstm_tf", "k2.2.4_theano_convlstm_channels_first"])
@@ -160,14 +160,14 @@ def test_the_other_gru_and_both_ways_are_asked_for_by_name(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_layer_is_copies_of_one_unit_only_where_no_unit_sees_another(kind: str) -> None:
-    found = scalar_copies.measure(explain.usual(kind, 6, 4))  # type: ignore[arg-type]
+    found = scalar_copies.measure(recurrent.usual(kind, 6, 4))  # type: ignore[arg-type]
     assert found.diagonal < 1e-12 < 1e-2 < found.full
-    one = scalar_copies.measure(explain.usual(kind, 1, 4))  # type: ignore[arg-type]
+    one = scalar_copies.measure(recurrent.usual(kind, 1, 4))  # type: ignore[arg-type]
     assert max(one.full, one.diagonal) < 1e-12
 
 
 def test_a_large_layer_is_measured_at_64() -> None:
-    assert scalar_copies.measure(explain.usual("rnn", 5000, 300)).units == 64
+    assert scalar_copies.measure(recurrent.usual("rnn", 5000, 300)).units == 64
 
 
 def _run(*arguments: str) -> Any:
@@ -210,6 +210,6 @@ def test_every_recurrent_layer_of_a_file_is_explained(shared: Callable[[str], Pa
     [{"units": "x"}, {"arrays": []}, {"steps": 5}, {"copies": None}, {"gates": [{}]}, {"returns": [1]}],
 )
 def test_an_explanation_of_another_shape_is_listed_plainly(change: dict[str, Any]) -> None:
-    layer = {**explain.explain(explain.usual("lstm", 3, 5), batch=2, time=4), **change}
+    layer = {**recurrent.explain(recurrent.usual("lstm", 3, 5), batch=2, time=4), **change}
     html = page(Results(kind="explain", command="", environment={}, explanation={"layers": [layer]}))
     assert "One step</h3>" not in html and "pytorch.call" in html

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from harness.bench.speed import Roof
 from harness.results import FAILS
-from harness.speed import Roof
 from reports import curves, matrix, timings
 from reports.text import duration, entries, figure, margin
 

@@ -17,7 +17,7 @@ from whole_models import at
 
 import weight_mapping as wm
 from harness.cli import main
-from harness.proving import prove
+from harness.porting.proving import prove
 from weight_mapping.activations import activation, hard_sigmoid
 from weight_mapping.plain import plain
 from weight_mapping.probe import probe

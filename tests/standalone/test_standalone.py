@@ -14,7 +14,7 @@ from graph_models import GRAPHS
 from numpy.typing import NDArray
 from recurrent_models import RECURRENT
 
-from harness.proving import prove
+from harness.porting.proving import prove
 from weight_mapping.probe import probe
 from weight_mapping.torch.standalone import save_standalone
 from weight_mapping.weights import Portable

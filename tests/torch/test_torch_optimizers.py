@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 import weight_mapping.torch as wt
-from harness.optimizers import DEFAULTS, MISTAKEN, WALKS, Walk, Walker
+from harness.training.optimizers import DEFAULTS, MISTAKEN, WALKS, Walk, Walker
 from weight_mapping.errors import Unsupported
 
 SHAPES = {"kernel": (5, 12), "recurrent": (4, 12), "bias": (12,)}

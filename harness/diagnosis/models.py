@@ -1,0 +1,230 @@
+"""Two models that disagree, or a model and what a port of it answered: which convention differs, in which layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.backends import Arrays, output_names
+from harness.compare import difference
+from harness.diagnosis.answers import CANDIDATES, EXACT, ROUNDED, Finding, diagnose_weights, distance, explaining
+from harness.diagnosis.likely import diagnosed, of_portable
+from harness.problems import Layer, Problem
+from weight_mapping import oracle
+from weight_mapping.errors import PortingError
+from weight_mapping.packing import with_bias
+from weight_mapping.spec import Bidirectional, Cell, ModelSpec, Path, Recurrent, leaves, parts, with_leaves
+from weight_mapping.weights import CellWeights, Portable
+
+_NAMES = {
+    "go_backwards": "direction",
+    "merge": "merge mode",
+    "reset_after": "reset_after",
+    "zero_output_for_mask": "zero_output_for_mask",
+}
+"""The fields of a layer whose difference is a known mistake, and the mistake's name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What was found in one layer; several findings where one alone is not certain."""
+
+    layer: str
+    findings: tuple[Finding, ...]
+
+
+def recurrent_layers(spec: Any, path: Path = ()) -> Iterator[tuple[Path, Layer]]:
+    """Every recurrent layer of a model with its path, in the order in which its weights are listed."""
+    if isinstance(spec, Recurrent | Bidirectional):
+        yield path, spec
+    elif not isinstance(spec, Cell):
+        for name, part in parts(spec):
+            yield from recurrent_layers(part, (*path, name))
+
+
+def diagnose_portables(a: Portable, b: Portable) -> tuple[Place, ...]:
+    """Where B, a port of A, differs: recurrent layers in their order, then the weights of the others."""
+    places = []
+    for one, other in zip_longest(recurrent_layers(a.spec), recurrent_layers(b.spec)):
+        if one is None or other is None:
+            where, name = ("/".join((one or other)[0]), "A" if other is None else "B")
+            places.append(Place(layer=where, findings=(_plainly("a recurrent layer", f"only {name} has it"),)))
+            continue
+        findings = (*_settings(one[1], other[1]), *_weights(a, one, b, other))
+        if findings:
+            places.append(Place(layer="/".join(one[0]), findings=findings))
+    return (*places, *_others(a, b))
+
+
+def _plainly(name: str, explanation: str, fix: str = "take A's", error: float = np.inf) -> Finding:
+    return Finding(name=name, explanation=explanation, fix=fix, distance=error)
+
+
+def _settings(a: Layer, b: Layer) -> Iterator[Finding]:
+    if type(a) is not type(b):
+        yield _plainly("layer", f"{type(a).__name__} in A, {type(b).__name__} in B")
+        return
+    for name, one, other in _unequal(a, b):
+        yield _plainly(_NAMES.get(name.split(".")[-1], name), f"{name} is {one} in A and {other} in B")
+
+
+def _unequal(a: Any, b: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """The fields that differ, by dotted name."""
+    for f in fields(a):
+        one, other = getattr(a, f.name), getattr(b, f.name)
+        if one == other or f.name in ("bias", "input_size"):  # the weights tell these
+            continue
+        if isinstance(one, Recurrent):
+            yield from _unequal(one, other, f"{prefix}{f.name}.")
+        elif f.name == "cells" and len(one) == len(other):
+            for n, (x, y) in enumerate(zip(one, other, strict=True)):
+                yield from _cells_unequal(x, y, prefix if len(one) == 1 else f"{prefix}{n}.")
+        else:
+            yield f"{prefix}{f.name}", one, other
+
+
+def _cells_unequal(a: Any, b: Any, prefix: str) -> Iterator[tuple[str, Any, Any]]:
+    if type(a) is type(b) and a.kind == b.kind:
+        for name, one, other in _unequal(a, b, prefix):
+            both = {getattr(one, "name", ""), getattr(other, "name", "")}
+            known = {frozenset({"hard_sigmoid"}): "other hard_sigmoid"}
+            known[frozenset({"sigmoid", "hard_sigmoid"})] = "sigmoid for hard_sigmoid"
+            label = known.get(frozenset(both))
+            yield (f"{label}: {name}" if label else name), one, other
+    else:
+        yield f"{prefix}cell", a.kind, b.kind
+
+
+def _weights(a: Portable, one: tuple[Path, Layer], b: Portable, other: tuple[Path, Layer]) -> tuple[Finding, ...]:
+    ours, theirs = _of(a, one[0]), _of(b, other[0])
+    if {p: w.kind for p, w in ours.items()} != {p: w.kind for p, w in theirs.items()}:
+        return ()  # another cell altogether, which the settings have told
+    if {p: _shapes(w) for p, w in ours.items()} != {p: _shapes(w) for p, w in theirs.items()}:
+        return (_plainly("weights of other shapes", f"{_told(ours)} in A, {_told(theirs)} in B"),)
+    layer = _single_biased(one[1], ours)
+    findings = diagnose_weights(Problem(layer=layer, weights=ours, xs=(np.zeros((1, 1, 1)),)), theirs)
+    if not findings or findings[0].explains:
+        return findings[:1]
+    return (replace(_plainly("weights", f"they differ, and no known mistake explains it: {findings[0].where}")),)
+
+
+def _of(portable: Portable, path: Path) -> dict[Path, CellWeights]:
+    """The cells' weights below a layer; the two biases of an LSTM or RNN added up, as the sum is all that counts."""
+    found: dict[Path, CellWeights] = {}
+    for where, weights in portable.weights.items():
+        if where[: len(path)] == path and isinstance(weights, CellWeights):
+            fold = weights.bias_form == "split" and weights.kind != "gru"
+            found[where[len(path) :]] = with_bias(weights, "single") if fold else weights
+    return found
+
+
+def _single_biased(layer: Layer, weights: Mapping[Path, CellWeights]) -> Layer:
+    new = {p: replace(cell, bias=weights[p].bias_form) for p, cell in leaves(layer) if isinstance(cell, Cell)}  # type: ignore[arg-type]
+    result: Layer = with_leaves(layer, new)
+    return result
+
+
+def _shapes(weights: CellWeights) -> dict[str, tuple[int, ...]]:
+    return {name: array.shape for name, array in weights.arrays()}
+
+
+def _told(weights: Mapping[Path, CellWeights]) -> str:
+    return "; ".join(f"{'/'.join(p)} {_shapes(w)}" for p, w in weights.items())
+
+
+def _others(a: Portable, b: Portable) -> Iterator[Place]:
+    """Layers that are not recurrent, by their order."""
+    pairs = zip_longest(_plain(a), _plain(b))
+    for one, other in pairs:
+        if one is None or other is None:
+            name = "/".join((one or other)[0])
+            yield Place(layer=name, findings=(_plainly("a layer", f"only {'A' if other is None else 'B'} has it"),))
+            continue
+        for name, array in one[1].items():
+            apart = difference(name, array, other[1].get(name))
+            if apart.error > ROUNDED:
+                place = _plainly("weights", f"{apart.where}: they differ by {apart.error:.3g} of their size")
+                yield Place(layer="/".join(one[0]), findings=(replace(place, distance=apart.error),))
+
+
+def _plain(portable: Portable) -> list[tuple[Path, Mapping[str, NDArray[Any]]]]:
+    return [(path, w) for path, _, w in portable.leaves() if not isinstance(w, CellWeights)]
+
+
+def diagnose_recording(portable: Portable, inputs: tuple[Any, ...], outputs: Arrays) -> tuple[Place, ...]:
+    """What explains the outputs ('y', or 'y0', 'y1' …) that a port of the model recorded for these inputs: every known
+    mistake tried on every recurrent layer; where one layer is all there is, every two as well. Empty where they are
+    right."""
+    right = _run(portable, inputs)
+    if distance(right, outputs).error <= ROUNDED:
+        return ()
+    alone = of_portable(portable)
+    if alone and len(inputs) == 1 and len(outputs) == len(output_names(alone[0])):
+        findings = diagnosed(alone, inputs, (), [outputs[name] for name in sorted(outputs)])
+        (name,) = portable.spec.layers
+        return (Place(layer=name, findings=_shown(findings)),)
+    tried = [
+        (distance(wrong, outputs).error, "/".join(path), mutant)
+        for path, layer in recurrent_layers(portable.spec)
+        for mutant in CANDIDATES
+        if (wrong := _mistaken(portable, path, layer, mutant.change, mutant.seen, inputs)) is not None
+        and distance(right, wrong).error > EXACT
+    ]
+    best = sorted(tried, key=lambda t: t[0])
+    certain = [one for one in best if one[0] <= 10 * ROUNDED]
+    return tuple(
+        Place(
+            layer=path,
+            findings=(
+                Finding(
+                    name=m.id, explanation=m.description, fix=m.fix, distance=error,
+                    explains=bool(certain),
+                ),
+            ),
+        )
+        for error, path, m in certain or best[:3]
+    )  # fmt: skip
+
+
+def _shown(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Those that explain it, or the three that come nearest."""
+    return tuple(explaining(findings)) or findings[:3]
+
+
+def _run(portable: Portable, inputs: tuple[Any, ...]) -> Arrays:
+    y = oracle.run(portable, *inputs)
+    return {"y": y} if not isinstance(y, tuple) else {f"y{n}": each for n, each in enumerate(y)}
+
+
+def _mistaken(
+    portable: Portable, path: Path, layer: Layer, change: Callable[[Problem], Problem | None],
+    look: Callable[[Arrays], Arrays], inputs: tuple[Any, ...],
+) -> Arrays | None:  # fmt: skip
+    """The model's outputs with the mistake made in one layer; None where it can't be made within a model."""
+    inside = {p[len(path) :]: w for p, w in portable.weights.items() if p[: len(path)] == path}
+    cells = {p: w for p, w in inside.items() if isinstance(w, CellWeights)}
+    problem = Problem(layer=layer, weights=cells, xs=(np.zeros((1, 1, 1)),))
+    try:
+        changed = change(problem)
+        if changed is None:
+            return None
+        weights = {**portable.weights, **{(*path, *p): w for p, w in changed.weights.items()}}
+        spec = _replaced(portable.spec, path, changed.layer)
+        return look(_run(replace(portable, spec=spec, weights=weights), inputs))
+    except PortingError:
+        return None
+
+
+def _replaced(spec: Any, path: Path, layer: Layer) -> Any:
+    """The model with another layer at this path."""
+    if not path:
+        return layer
+    if isinstance(spec, ModelSpec):
+        inner = _replaced(spec.layers[path[0]], path[1:], layer)
+        return replace(spec, layers={**spec.layers, path[0]: inner})
+    return replace(spec, layer=_replaced(spec.layer, path[1:], layer))
