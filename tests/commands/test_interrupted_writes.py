@@ -140,7 +140,7 @@ KILLED = """
 import json, os, signal, sys
 from pathlib import Path
 from harness.cli import main
-from harness import port, seal
+from harness.porting import port, seal
 import weight_mapping.saving, weight_mapping.files.writing, reports.render
 
 folder, arguments = Path(sys.argv[1]), sys.argv[2:]

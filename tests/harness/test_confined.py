@@ -30,7 +30,7 @@ def hostile(monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
         script = (
             "import json, sys; sys.path[:] = json.loads(sys.argv[1])['path']\n"
             "import os, time, subprocess, socket, pickle, shutil, signal, numpy as np\n"
-            "from harness import reader, readings, confined\n"
+            "from harness.reading import reader, readings, confined\n"
             f"{before}\n"
             f"def led(file, config, max_bytes):\n    told = None\n{inside}\n"
             "    return {'findings': json.dumps({'told': told})}, {}\n"
