@@ -12,6 +12,7 @@ from typing import Any
 
 from harness import conventions, environment
 from harness.porting import affordable, proving
+from harness.porting.described import described
 from harness.porting.seal import PROOF, sealed
 from harness.reading import confined
 from harness.results import HOLDS, Case, Results, to_json, write_text
@@ -269,7 +270,7 @@ def _results(
     portable: Portable, case: Case | None, modules: Mapping[str, str], arrays: Mapping[str, str], command: str,
     untried: Mapping[str, str],
 ) -> Results:  # fmt: skip
-    told = proving.described(portable, modules, arrays)
+    told = described(portable, modules, arrays)
     told["proof"] = {
         a.check: f"{a.verdict}: error {a.error:.3g}, bound {a.bound:.3g} {a.unit}; {a.reason}"
         for a in (case.agreements if case else ())

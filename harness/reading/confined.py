@@ -85,7 +85,7 @@ def load(
 
         return read(path, config, **options)
     with _answer("load", path, config, options, meanwhile) as (texts, file, start):
-        from harness.reading.readings import arrays_of, portable_of
+        from harness.reading.answers import arrays_of, portable_of
 
         return portable_of(texts, arrays_of(file, start))
 
@@ -118,7 +118,7 @@ def recording(path: Path, *, trusted: bool = False) -> dict[str, Any]:
 
         return recorded(path)
     with _answer("recording", path, None, {}) as (_, file, start):
-        from harness.reading.readings import arrays_of
+        from harness.reading.answers import arrays_of
 
         return arrays_of(file, start)
 
@@ -244,7 +244,7 @@ def _new(
     ):
         try:
             if request["reading"] != "inspect":
-                import harness.reading.readings  # noqa: F401
+                import harness.reading.answers  # noqa: F401
 
             meanwhile()
             return process.wait(seconds)

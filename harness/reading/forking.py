@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
+from harness.lasting import spare_what_stays
+
 NEEDED = ("harness.reading.readings", "pyfive", "weight_mapping.drafting")
 """What a reading imports when it first needs it."""
 _POLL = 0.0005
@@ -57,6 +59,7 @@ class Forks:
 
 def main() -> None:
     """Fork for each line of the input; say how each fork ended."""
+    spare_what_stays()
     for name in NEEDED:
         importlib.import_module(name)
     for line in sys.stdin.buffer:

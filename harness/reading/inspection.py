@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness.porting.proving import fate, words
+from harness.porting.described import fate, words
 from weight_mapping.addresses import locate, settle
 from weight_mapping.errors import DamagedFile, PortingError, shown
 from weight_mapping.exchange import from_archive
@@ -15,7 +15,6 @@ from weight_mapping.files.archive import Archive
 from weight_mapping.files.guard import reading
 from weight_mapping.loading import understand
 from weight_mapping.open_choices import questions
-from weight_mapping.outline import outline
 from weight_mapping.spec import Custom
 
 
@@ -45,6 +44,8 @@ def _outlined(archive: Archive) -> dict[str, Any]:
     """Of weights alone: the layers that their names and shapes tell."""
     if archive.config is not None or archive.container == "safetensors":
         return {}
+    from weight_mapping.outline import outline
+
     try:
         config = outline(archive)
     except DamagedFile:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import weight_mapping as wm
-from harness.porting import proving
+from harness.porting.described import described
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -23,7 +23,7 @@ def test_every_array_has_its_source_and_its_destination(name: str) -> None:
     portable = wm.load(GOLDEN / name)
     kinds, held = destinations(portable)
     state = wt.build(portable).state_dict()
-    told = proving.described(portable, kinds, held)
+    told = described(portable, kinds, held)
     assert {row["array"] for row in told["weights"]} == portable.arrays().keys()
     for row in told["weights"]:
         keys = row["destination"].split(", ")
