@@ -70,7 +70,7 @@ def port_file(file: Path, config: Path | None, output: Path, request: Request, *
     )
     _refuse_custom(portable)
     if (request.proof or request.standalone or request.target == "onnx") and not request.trusted:
-        affordable.check(portable)  # an ONNX graph is written by a run
+        affordable.check(portable, confined.stored(file))  # an ONNX graph is written by a run
     alone = _standalone(portable) if request.standalone else None
     case, modules, arrays = _proof(portable, request, command) if request.proof else (None, {}, {})
     results = _results(portable, case, modules, arrays, command, _untried(portable, request))

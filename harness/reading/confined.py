@@ -144,7 +144,7 @@ def _answer(
 ) -> Iterator[tuple[dict[str, str], Path, int]]:
     """What the reader of this name answers: its texts, and the file and place where the arrays begin."""
     where = shown(path.name)
-    limits = _limits(sum(_size(file) for file in (path, config) if file))
+    limits = _limits(sum(stored(file) for file in (path, config) if file))
     request = {
         "path": [entry for entry in sys.path if entry], "reading": name, "options": options,
         "file": str(path.absolute()), "config": config and str(config.absolute()),
@@ -166,8 +166,9 @@ def _answer(
             raise DamagedFile("the reader gave no answer", where=where, found=shown(problem)) from problem
 
 
-def _size(path: Path) -> int:
-    """Of a file; of what names others beside it, or of a folder, all that lie there, as far as that is read."""
+def stored(path: Path) -> int:
+    """Bytes on the disk: of a file; of what names others beside it, or of a folder, all that lie there, as far as that
+    is read."""
     if path.is_file() and path.suffix not in (".json", ".index"):
         size = path.stat().st_size
         if size > MAX_BYTES:
@@ -175,14 +176,14 @@ def _size(path: Path) -> int:
                 "more bytes than are read of a stranger's file", where=shown(path.name), found=f"{size:,}",
                 expected=f"at most {MAX_BYTES:,}", way_out=_WAY_OUT,
             )  # fmt: skip
-        return _stored(path)
+        return _on_disk(path)
     folder = path if path.is_dir() else path.parent
     beside = [entry for pattern in ("*", "*/*") for entry in folder.glob(pattern) if entry.is_file()]
-    return min(sum(map(_stored, beside)), MAX_BYTES)
+    return min(sum(map(_on_disk, beside)), MAX_BYTES)
 
 
-def _stored(path: Path) -> int:
-    """The bytes that lie on the disk, where the system tells: a hole as large as it likes buys no time and memory."""
+def _on_disk(path: Path) -> int:
+    """Where the system tells: a hole as large as it likes buys no time and memory."""
     facts = path.stat()
     return min(facts.st_size, 512 * getattr(facts, "st_blocks", facts.st_size))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Mapping
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from harness.porting import affordable
+from weight_mapping.activations import Activation
 from weight_mapping.errors import DamagedFile, PortingError, UnsafeFile, Unsupported
 from weight_mapping.plain import plain
 from weight_mapping.spec import Cell, Input, Layer, Recurrent, chain
@@ -26,11 +28,23 @@ def model(*layers: Layer, steps: int | None = None) -> Portable:
     return Portable(spec=spec, weights={("rnn", "0"): weights})
 
 
+def leaky(count: int) -> Portable:
+    """So many RNN(2) one upon the other, each with a slope of its own."""
+    cells = [Cell(kind="rnn", units=2, bias="none", activation=Activation("leaky_relu", (("negative_slope", n / 100),)))
+             for n in range(count)]  # fmt: skip
+    layers = {f"r{n}": Recurrent(cells=(cell,), return_sequences=True) for n, cell in enumerate(cells)}
+    square = CellWeights(kind="rnn", kernel=RNG.normal(size=(1, 2, 2)), recurrent=RNG.normal(size=(1, 2, 2)))
+    spec = chain("m", Input(name="x", shape=(None, None, 2)), layers)
+    return Portable(spec=spec, weights={(name, "0"): square for name in layers})
+
+
 TOO_LARGE = {
     "numbers": model(steps=1 << 23),
-    "steps": model(steps=60_000),
+    "seconds a run": model(steps=26_000),
     "calls of layers": model(*[plain("dropout", rate=0.1)] * 3000),
     "numbers of output": model(plain("repeat_vector", n=500_000)),
+    "numbers at once": model(plain("repeat_vector", n=6000), plain("up_sampling", rank=1, size=(1,)), plain("flatten")),
+    "different activations to compile": leaky(9),
 }
 
 
@@ -40,12 +54,24 @@ def test_what_takes_too_much_is_refused_with_the_way_out(what: str) -> None:
         affordable.check(TOO_LARGE[what])
 
 
-@pytest.mark.parametrize("what", ["steps", "calls of layers", "numbers of output"])
+@pytest.mark.parametrize("what", ["seconds a run", "calls of layers", "numbers of output"])
 def test_without_the_check_it_would_be_run(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(affordable, "MOST_STEPS", 1 << 40)
-    monkeypatch.setattr(affordable, "MOST_CALLS", 1 << 40)
-    monkeypatch.setattr(affordable, "MOST_KEPT", 1 << 40)
+    for limit in ("MOST_SECONDS", "MOST_CALLS", "MOST_KEPT"):
+        monkeypatch.setattr(affordable, limit, 1 << 40)
     affordable.check(TOO_LARGE[what])
+
+
+def test_a_larger_file_may_take_longer() -> None:
+    affordable.check(TOO_LARGE["seconds a run"], stored=100 << 20)
+
+
+def test_a_run_without_end_is_ended_and_the_clock_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last line, for what the costs do not tell."""
+    monkeypatch.setattr(affordable, "_PATIENCE", 0.05)
+    with pytest.raises(Unsupported, match=r"takes too long.*--trusted"), affordable.limited(model()):
+        while True:
+            np.ones(9).sum()
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0 and signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
 
 
 def test_what_can_be_run_is() -> None:

@@ -87,6 +87,21 @@ ATTACKS: Mapping[str, Make] = {
     "size 3000 layers": behind(lambda: [("Dropout", {"rate": 0.1})] * 3000),
     "size 2000 layers by turns": behind(lambda: [("RepeatVector", {"n": 2}), ("Flatten", {})] * 1000),
     "size 60 thousand steps": option(batch_input_shape=[None, 60_000, 3]),
+    "size 49 thousand steps": option(batch_input_shape=[None, 49_000, 3]),
+    "size of windows as wide as the sequence": behind(
+        lambda: [("UpSampling1D", {"size": 3300}), ("MaxPooling1D", {"pool_size": 9000, "strides": 1})], sequences=True
+    ),
+    "size of windows over padding": behind(
+        lambda: [
+            ("ZeroPadding1D", {"padding": [10**5, 10**5]}), ("AveragePooling1D", {"pool_size": 10**5, "strides": 1}),
+            ("GlobalMaxPooling1D", {}),
+        ],
+        sequences=True,
+    ),
+    "size of a matrix of places": behind(
+        lambda: [("UpSampling1D", {"size": 2000}), ("UpSampling1D", {"size": 2}), ("GlobalMaxPooling1D", {})],
+        sequences=True,
+    ),
 }  # fmt: skip
 SOUND: Mapping[str, Make] = {
     "size": last("RepeatVector", n=3),
