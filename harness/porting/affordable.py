@@ -24,8 +24,8 @@ from weight_mapping.weights import Portable
 
 MOST_NUMBERS, MOST_WORKING, MOST_KEPT, MOST_CALLS, MOST_SECONDS = 1 << 25, 1 << 26, 1 << 21, 2000, 1.5
 """Of all that the layers are given, of what one layer holds while it computes, of the model's outputs (which are
-compared in several ways), of the calls of layers, and of the seconds that a run is told to take (`harness.porting.cost`): a
-proof takes six to eight times as long."""
+compared in several ways), of the calls of layers, and of the seconds that a run is told to take (`cost`): a proof
+takes six to eight times as long."""
 MOST_ACTIVATIONS = 8
 """Different ones in the recurrent layers, a slope counted with its function: each is compiled, and kept."""
 _BYTES_A_SECOND = 1 << 23
