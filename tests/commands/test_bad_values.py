@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 import weight_mapping as wm
+from harness import compare
 from harness.cli import main
+from harness.porting import described, proving
 from weight_mapping.errors import PortingError, Unsupported
 from weight_mapping.spec import Cell, Input, Recurrent, chain
 from weight_mapping.weights import CellWeights, Portable
@@ -54,6 +56,21 @@ def test_a_weight_that_is_no_number_is_told(value: float, tmp_path: Path) -> Non
     code, proof = port(changed(tmp_path / "m.h5", with_value(value)), tmp_path / "out")
     assert any("contains NaN or infinity" in line for line in proof["warnings"])
     assert (code, proof["verdict"]) == ((1, "fails") if np.isnan(value) else (0, "holds"))
+
+
+def test_without_its_check_a_weight_that_is_no_number_is_not_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The guard of the guard: a judge who looks at the numbers that are left, and a reader who looks at none."""
+
+    def careless(name: str, reference: Any, found: Any, **_: Any) -> compare.Difference:
+        return compare.Difference(float(np.nanmax(np.abs(found - reference), initial=0)), name)
+
+    monkeypatch.setattr(compare, "difference", careless)
+    monkeypatch.setattr(proving, "_amplification", lambda _portable, _inputs, reference: dict.fromkeys(reference, 1.0))
+    monkeypatch.setattr(described, "warnings", lambda portable: [])
+    code, proof = port(changed(tmp_path / "m.h5", with_value(np.nan)), tmp_path / "out")
+    assert (code, proof["warnings"]) == (0, [])
 
 
 @pytest.mark.parametrize("value", [-0.0, 1e-42, 1.1754942e-38, 3.4e38], ids=str)

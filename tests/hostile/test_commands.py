@@ -13,6 +13,7 @@ import pytest
 from attacks import ATTACKS, NAMES, SOUND, STRANGE, Make, torch_files
 
 from harness.cli import main
+from harness.commands import inspect
 from harness.reading import confined, inspection
 from weight_mapping.errors import PortingError
 
@@ -49,7 +50,8 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
     with pytest.raises(SystemExit) as ended:
         main([str(a) for a in arguments])
     said = "".join(capsys.readouterr())
-    assert "Traceback" not in said and not RAW.search(said)
+    assert "Traceback" not in said
+    assert not RAW.search(said)
     return int(ended.value.code or 0), said
 
 
@@ -124,6 +126,18 @@ def test_a_strange_name_is_shown_and_never_obeyed(
         assert written == {"model.safetensors", "spec.json", "proof.json", "results.json", "report.html"}
         page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
         assert not RAW.search(page) and "<img" not in page and "<script" not in page and "5_000" not in page
+
+
+def test_without_escaping_a_name_would_reach_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The guard of the guard."""
+    file = made(STRANGE["name escape"], tmp_path)
+    run(capsys, "inspect", file)
+    for name in ("printable", "shown"):
+        monkeypatch.setattr(inspect, name, str)
+    with pytest.raises(AssertionError, match="Match object"):
+        run(capsys, "inspect", file)
 
 
 def test_most_strange_names_are_ported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,12 +66,7 @@ def _walk(source: Source, view: View, budget: Budget, wanted: Callable[[str], bo
         for name, target in links.items():
             if depth == 0 and not wanted(name):
                 continue
-            if target in known:
-                raise UnsafeFile(
-                    "two links lead to one object",
-                    where=f"{where}/{shown(name)}",
-                    expected="a tree, as Keras writes it",
-                )
+            _check_new(target, known, f"{where}/{shown(name)}")
             known.add(target)
             queue.append((f"{path}/{name}" if path else name, target, depth + 1))
     return Tree(groups, datasets)
@@ -93,6 +88,11 @@ def _root_address(source: Source, view: View) -> int:
             way_out="Fetch the file again.",
         )
     return int(superblock.offset_to_dataobjects)
+
+
+def _check_new(target: int, known: set[int], where: str) -> None:
+    if target in known:
+        raise UnsafeFile("two links lead to one object", where=where, expected="a tree, as Keras writes it")
 
 
 def _check_bounds(where: str, depth: int, nodes: int) -> None:

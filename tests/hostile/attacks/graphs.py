@@ -84,7 +84,7 @@ def _row(count: int) -> list[Config]:
     return layers + [layer("Dropout", f"d{n}", [tensor(f"d{n - 1}" if n else "lstm")], rate=0.1) for n in range(count)]
 
 
-def _wide(count: int) -> list[Config]:
+def wide(count: int) -> list[Config]:
     layers = [entry("i"), lstm(tensor("i"))]
     layers += [layer("Dropout", f"d{n}", [tensor("lstm")], rate=0.1) for n in range(count)]
     return [*layers, layer("Add", "sum", [[tensor(f"d{n}") for n in range(count)]])]
@@ -95,7 +95,7 @@ ATTACKS: Mapping[str, Make] = {
     "graph of doubling sizes": graph(lambda: _doubling_sizes(60)),
     "graph of doubling paths": graph(lambda: [*_doubling_paths(300), layer("Lambda", "end", [tensor("a299")])]),
     "graph of 100000 layers": graph(lambda: _row(100_000)),
-    "graph of 12000 layers at once": graph(lambda: _wide(12_000)),
+    "graph of 12000 layers at once": graph(lambda: wide(12_000)),
     "graph of 12000 calls": graph(
         lambda: [entry("i"), lstm(tensor("i")), layer("Dropout", "d", [tensor("lstm")] * 12_000, rate=0.1)]
     ),

@@ -40,7 +40,7 @@ ATTACKS: Mapping[str, Make] = {
     "h5 3.9 GiB in chunks": array("b", shape=(39 << 25,), chunks=(1 << 20,)),
     "h5 gzip bomb": h5(gzip_bomb),
     "h5 kernel of 4 GiB": array(shape=(1 << 15, 1 << 15)),
-    "h5 unknown filter": array(chunks=(3, 20), scaleoffset=3),
+    "h5 unknown filter": array(data=np.zeros((3, 20)), chunks=(3, 20), scaleoffset=3),
     "h5 deep": h5(lambda file: file.create_group("/".join("d" * 500))),
     "h5 names twice": h5(lambda file: file["model_weights"].attrs.__setitem__("layer_names", [b"lstm_10"] * 2)),
     "h5 a million names": h5(
