@@ -1,5 +1,5 @@
-"""An array's bytes as they are stored and hashed: C order, little-endian, a part at a time so that no second copy of
-a large array is needed."""
+"""An array's bytes as they are stored and hashed, C order and little-endian, or as another type's numbers: a part at a
+time, so that no second copy of a large array is needed, nor a first of one that is mapped from a file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
+
+from weight_mapping.mapped import give_back
 
 Array = NDArray[Any]
 
@@ -15,13 +17,30 @@ _PART = 1 << 24
 """Bytes of a part, or one row along the first axis where that is more."""
 
 
-def parts(array: Array) -> Iterator[memoryview]:
-    """The bytes, one part after the other."""
+def slices(array: Array) -> Iterator[Array]:
+    """The array along its first axis."""
     whole = np.atleast_1d(array)
     rows = max(1, _PART // max(1, whole[:1].nbytes))
     for start in range(0, len(whole), rows):
-        part = np.ascontiguousarray(whole[start : start + rows], dtype=array.dtype.newbyteorder("<"))
+        yield whole[start : start + rows]
+        give_back(whole)
+
+
+def parts(array: Array) -> Iterator[memoryview]:
+    """The bytes, one part after the other."""
+    for one in slices(array):
+        part = np.ascontiguousarray(one, dtype=array.dtype.newbyteorder("<"))
         yield part.reshape(-1).view(np.uint8).data
+
+
+def copied(array: Array, dtype: DTypeLike) -> Array:
+    """The numbers in C order and in this type."""
+    made = np.empty(array.shape, dtype)
+    into, start = np.atleast_1d(made), 0
+    for one in slices(array):
+        into[start : start + len(one)] = one
+        start += len(one)
+    return made
 
 
 def equal(one: Array, other: Array) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -139,6 +139,11 @@ def unpack_row(row: Layout, arrays: Mapping[str, Array], known: Mapping[str, int
 
 def pack_row(row: Layout, weights: CellWeights) -> dict[str, Array]:
     """Canonical weights in the order, shapes and names of a row; contiguous copies, the input untouched."""
+    return {name: np.array(array, order="C", copy=True) for name, array in laid_out(row, weights)}
+
+
+def laid_out(row: Layout, weights: CellWeights) -> Iterator[tuple[str, Array]]:
+    """The same one after the other, and views of the weights wherever the row keeps their order."""
     sizes: Sizes = {
         "g": len(row.gates),
         "p": 2 if row.bias == "split" else 1,
@@ -148,17 +153,19 @@ def pack_row(row: Layout, weights: CellWeights) -> dict[str, Array]:
     }
     sizes |= dict(zip(_SPACE[6 - weights.kernel.ndim :], weights.kernel.shape[3:], strict=True))
     canonical_gates, arrays = GATES[_gate_kind(row)], dict(weights.arrays())
-    packed: dict[str, Array] = {}
     for name, array_row, key in _stored(row):
         whole = arrays[array_row.canonical]
         axis = _CANONICAL[array_row.canonical].index("g")
         if key is None or key in "01":
-            whole = whole.take([canonical_gates.index(g) for g in row.gates], axis)
+            whole = (
+                whole
+                if row.gates == canonical_gates
+                else whole.take([canonical_gates.index(g) for g in row.gates], axis)
+            )
             whole = whole if key is None else whole[int(key)][None]
         else:
             whole = whole.take([canonical_gates.index(key)], axis)
-        packed[name] = _from_canonical(whole, array_row, sizes)
-    return packed
+        yield name, _from_canonical(whole, array_row, sizes)
 
 
 def _gate_kind(row: Layout) -> str:
@@ -193,7 +200,7 @@ def _from_canonical(whole: Array, array: ArrayRow, sizes: Sizes) -> Array:
         first = array.memory[0].split()
         whole = np.ascontiguousarray(whole).reshape([sizes[a] for a in first])
         whole = whole.transpose([first.index(a) for a in letters])
-    return np.array(whole.reshape(_shape(array, sizes)), order="C", copy=True)
+    return whole.reshape(_shape(array, sizes))
 
 
 def unpack(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from weight_mapping.bits import slices
 from weight_mapping.spec import Cell, ConvCell, Custom, Layer, Operation, Plain, leaves
 from weight_mapping.weights import CellWeights, Portable
 
@@ -87,7 +88,7 @@ def warnings(portable: Portable) -> list[str]:
     """What a user should know before relying on the numbers."""
     found = []
     for name, array in portable.arrays().items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
+        if array.dtype.kind == "f" and not all(np.isfinite(part).all() for part in slices(array)):
             found.append(f"{name} contains NaN or infinity")
         elif array.dtype == np.float16:
             found.append(f"{name} is stored in half precision")

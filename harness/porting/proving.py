@@ -14,6 +14,7 @@ from harness.bounds import ACTIVATIONS, DELTA, DRAWS, LAMBDA
 from harness.compare import UNIT, Limit, Named, agreement
 from harness.results import Agreement, Case
 from weight_mapping import oracle
+from weight_mapping.bits import copied
 from weight_mapping.probe import probe
 from weight_mapping.weights import CellWeights, LeafWeights, Portable
 
@@ -70,7 +71,7 @@ def _amplification(portable: Portable, inputs: Sequence[NDArray[Any]], reference
     rng = np.random.default_rng(0)
     found = dict.fromkeys(reference, 1.0)
     for _ in range(DRAWS):
-        moved = _named(oracle.run(_perturbed(portable, rng), *inputs))
+        moved = _named(oracle.run(portable, *inputs, read=_moved(portable, rng)))
         for name, array in reference.items():
             scale = float(np.abs(array).max()) or 1.0
             distance = float(np.abs(moved[name] - array).max()) / scale / DELTA if array.size else 0.0
@@ -78,15 +79,26 @@ def _amplification(portable: Portable, inputs: Sequence[NDArray[Any]], reference
     return found
 
 
-def _perturbed(portable: Portable, rng: np.random.Generator) -> Portable:
-    def moved(array: NDArray[Any]) -> NDArray[Any]:
-        """Part by part in its place: a large array is there once."""
-        found = np.array(array, np.float64, order="C")
-        for part in np.array_split(found.reshape(-1), found.size // _PART + 1):
-            part *= 1 + DELTA * rng.choice([-1.0, 1.0], part.shape)
+def _moved(portable: Portable, rng: np.random.Generator) -> oracle.Read:
+    """What reads every array of the weights with each number moved up or down, the same way whenever it is asked. Only
+    the ways are kept, a bit each: a large model's float64 is there an array at a time."""
+    ups: dict[int, list[NDArray[np.uint8]]] = {}
+    for weights in portable.weights.values():
+        for array in dict(weights.arrays() if isinstance(weights, CellWeights) else weights).values():
+            sizes = [len(part) for part in _split(np.broadcast_to(0, array.size))]
+            ups[id(array)] = [np.packbits(rng.choice([-1.0, 1.0], size) > 0) for size in sizes]
+
+    def read(array: NDArray[Any]) -> NDArray[np.float64]:
+        found = copied(array, np.float64)
+        for part, bits in zip(_split(found.reshape(-1)), ups[id(array)], strict=True):
+            part *= 1 + DELTA * (2.0 * np.unpackbits(bits, count=len(part)) - 1)
         return found
 
-    return with_arrays(portable, moved)
+    return read
+
+
+def _split(numbers: NDArray[Any]) -> list[NDArray[Any]]:
+    return np.array_split(numbers, numbers.size // _PART + 1)
 
 
 def with_arrays(portable: Portable, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Portable:

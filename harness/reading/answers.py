@@ -4,6 +4,7 @@ to its declared types and shapes again."""
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +46,8 @@ def portable_of(texts: Mapping[str, str], arrays: Mapping[str, NDArray[Any]]) ->
 
 
 def arrays_of(file: Path, start: int) -> Arrays:
-    """The arrays of an answer, as they lie in the file from `start` on."""
+    """The arrays of an answer, as they lie in the file from `start` on, and left there: whoever wrote it has ended. The
+    file may be removed, but on Windows, where they are read."""
     whole = source(file)
-    _, named, read = read_tensors(whole.part("answer", start, whole.length - start))
+    _, named, read = read_tensors(whole.part("answer", start, whole.length - start), mapped=os.name == "posix")
     return {name: read(stored) for name, stored in named.items()}

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weight_mapping.errors import DamagedFile, PortingError, UnsafeFile
+from weight_mapping.mapped import mapped
 
 Array = NDArray[Any]
 _READ_COST = 64  # charged for each read beside its bytes, so that a loop of empty reads ends too
@@ -77,10 +78,20 @@ class Source:
         if self.blob is not None:
             yield View(io.BytesIO(self.blob), self, most)
             return
+        with self._opened() as handle:
+            yield View(handle, self, most)
+
+    def mapped(self) -> memoryview:
+        """The bytes where they lie: of a file that nobody else writes (`weight_mapping.mapped`)."""
+        with self._opened() as handle:
+            return memoryview(mapped(handle.fileno(), self.start + self.length))[self.start :]
+
+    @contextmanager
+    def _opened(self) -> Iterator[io.BufferedReader]:
         with self.path.open("rb") as handle:
             if _identity(os.fstat(handle.fileno())) != self.identity:
                 raise DamagedFile("the file changed while it was being read", where=self.name)
-            yield View(handle, self, most)
+            yield handle
 
     def read(self, start: int = 0, size: int | None = None) -> bytes:
         """Exactly these bytes."""

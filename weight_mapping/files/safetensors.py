@@ -14,7 +14,7 @@ import numpy as np
 from weight_mapping.bits import parts
 from weight_mapping.errors import DamagedFile, Unsupported, shown
 from weight_mapping.files.archive import Archive, Array, Stored
-from weight_mapping.files.guard import Source, View, array_budget, reading
+from weight_mapping.files.guard import Source, View, array_budget, native, reading
 from weight_mapping.files.strict_json import MAX_BYTES, parse_object
 
 _TYPES = {
@@ -62,8 +62,11 @@ def open_safetensors(source: Source, max_bytes: int) -> Archive:
     )
 
 
-def read_tensors(source: Source) -> tuple[dict[str, str], dict[str, Stored], Callable[[Stored], Array]]:
-    """The metadata, the arrays' headers by name, and what reads one."""
+def read_tensors(
+    source: Source, *, mapped: bool = False
+) -> tuple[dict[str, str], dict[str, Stored], Callable[[Stored], Array]]:
+    """The metadata, the arrays' headers by name, and what reads one. `mapped`: it leaves the numbers in the file, which
+    nobody else may write."""
     header = source.read(0, 8)
     (size,) = struct.unpack("<Q", header)
     if size > min(MAX_BYTES, source.length - 8):
@@ -79,6 +82,10 @@ def read_tensors(source: Source) -> tuple[dict[str, str], dict[str, Stored], Cal
         for name, entry in entries.items():
             named[name], places[name] = _header(name, entry, f"{source.name}:{shown(name)}")
     _check_places(named, places, data)
+
+    if mapped:
+        lying = data.mapped()
+        return metadata, named, lambda stored: _lying(lying, places[stored.name], stored)
 
     def read(stored: Stored) -> Array:
         with reading(f"{source.name}:{shown(stored.name)}"), data.view() as view:
@@ -125,3 +132,8 @@ def _check_places(named: dict[str, Stored], places: dict[str, int], data: Source
 def _array(view: View, start: int, stored: Stored) -> Array:
     little = stored.dtype.newbyteorder("<")
     return view.array(start, stored.shape, little) if prod(stored.shape) else np.empty(stored.shape, stored.dtype)
+
+
+def _lying(data: memoryview, start: int, stored: Stored) -> Array:
+    little = stored.dtype.newbyteorder("<")
+    return native(np.frombuffer(data, little, prod(stored.shape), start).reshape(stored.shape))

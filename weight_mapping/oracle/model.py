@@ -14,7 +14,7 @@ from weight_mapping.graph import Call
 from weight_mapping.operations import apply
 from weight_mapping.oracle.plain import FUNCTIONS
 from weight_mapping.oracle.recurrent import forward
-from weight_mapping.oracle.trace import Float
+from weight_mapping.oracle.trace import Float, Read, float64
 from weight_mapping.spec import (
     Bidirectional,
     Custom,
@@ -32,13 +32,14 @@ Output = NDArray[Any] | tuple[NDArray[Any], ...]
 
 
 def run(
-    portable: Portable, *inputs: ArrayLike, states: States | None = None, before: Callable[[Call], None] | None = None
-) -> Output:
+    portable: Portable, *inputs: ArrayLike, states: States | None = None,
+    before: Callable[[Call], None] | None = None, read: Read = float64,
+) -> Output:  # fmt: skip
     """The model's output, a tuple where it has several. Inputs in the model's order, floats or ids.
 
     A stateful layer starts from its `states`, by path and in Keras' order, or from zeros. `before` is shown each call
-    of a layer, those inside a TimeDistributed too, before it is computed."""
-    return run_with_states(portable, *inputs, states=states, before=before)[0]
+    of a layer, those inside a TimeDistributed too, before it is computed; `read` makes float64 of the weights."""
+    return run_with_states(portable, *inputs, states=states, before=before, read=read)[0]
 
 
 def outputs(portable: Portable, *inputs: ArrayLike, before: Callable[[Call], None] | None = None) -> list[Any]:
@@ -48,11 +49,12 @@ def outputs(portable: Portable, *inputs: ArrayLike, before: Callable[[Call], Non
 
 
 def run_with_states(
-    portable: Portable, *inputs: ArrayLike, states: States | None = None, before: Callable[[Call], None] | None = None
-) -> tuple[Output, dict[Path, list[Float]]]:
+    portable: Portable, *inputs: ArrayLike, states: States | None = None,
+    before: Callable[[Call], None] | None = None, read: Read = float64,
+) -> tuple[Output, dict[Path, list[Float]]]:  # fmt: skip
     """`run`, and the states in which its stateful layers end: what the next batch starts from."""
-    walk = _Walk(portable.weights, states or {}, before)
-    outputs, _ = graph.run(portable.spec, [_float64(x) for x in inputs], walk, np)
+    walk = _Walk(portable.weights, states or {}, before, read)
+    outputs, _ = graph.run(portable.spec, [_floating(x) for x in inputs], walk, np)
     return outputs[0] if len(outputs) == 1 else tuple(outputs), walk.final
 
 
@@ -60,9 +62,9 @@ class _Walk:
     """What the graph's walk calls for every layer, with the weights by path and the states before and after."""
 
     def __init__(
-        self, weights: Mapping[Path, LeafWeights], states: States, before: Callable[[Call], None] | None
+        self, weights: Mapping[Path, LeafWeights], states: States, before: Callable[[Call], None] | None, read: Read
     ) -> None:
-        self.weights, self.states, self.before = weights, states, before
+        self.weights, self.states, self.before, self.read = weights, states, before, read
         self.final: dict[Path, list[Float]] = {}
 
     def __call__(self, call: Call) -> list[Any]:
@@ -77,7 +79,7 @@ class _Walk:
                 weights = self.weights.get(call.path, {})
                 if isinstance(weights, CellWeights):
                     raise PortingError("a cell's weights at a plain layer", where="/".join(call.path))
-                arrays = {name: np.asarray(array, np.float64, order="C") for name, array in weights.items()}
+                arrays = {name: self.read(array) for name, array in weights.items()}
                 inputs = [np.asarray(x, np.float64) for x in call.inputs]
                 return [FUNCTIONS[call.layer.kind](call.layer.options, arrays, inputs, call.masks)]
             case Operation():
@@ -97,7 +99,8 @@ class _Walk:
         }
         stateful = layer.forward.stateful if isinstance(layer, Bidirectional) else layer.stateful
         before = self.states.get(call.path, ()) if stateful else ()
-        trace = forward(layer, weights, call.inputs[0], mask=call.mask, initial_state=call.initial_state or before)
+        start = call.initial_state or before
+        trace = forward(layer, weights, call.inputs[0], mask=call.mask, initial_state=start, read=self.read)
         if stateful:
             self.final[call.path] = trace.states
         return trace.outputs
@@ -118,6 +121,6 @@ class _Walk:
         return [y.reshape(batch, steps, *y.shape[1:]) for y in outputs]
 
 
-def _float64(x: ArrayLike) -> NDArray[Any]:
+def _floating(x: ArrayLike) -> NDArray[Any]:
     array = np.asarray(x)
     return array.astype(np.float64) if array.dtype.kind == "f" else array

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from weight_mapping.oracle.trace import Float
+from weight_mapping.oracle.trace import Float, Read, float64
 from weight_mapping.weights import Array
 
 ALL = slice(None)
@@ -30,8 +30,8 @@ class MatrixProduct:
     """y_g = (m_g v) W_g + b_g, with the matrix (g, u, in), the bias (g, u) or None, and the dropout masks m (1, B, in)
     or (g, B, in), or with a time axis before `in`."""
 
-    def __init__(self, matrix: Array, bias: Float | None, dropout: Float | None) -> None:
-        self.given, self.bias = matrix, bias
+    def __init__(self, matrix: Array, bias: Float | None, dropout: Float | None, read: Read = float64) -> None:
+        self.given, self.bias, self.read = matrix, bias, read
         self.dropout = dropout if dropout is None or dropout.ndim > 2 else dropout[None]
         self.d_matrix = np.zeros(matrix.shape)  # takes no memory until something is added, as zeros_like does
         self.d_bias = np.zeros(matrix.shape[:2])
@@ -39,7 +39,7 @@ class MatrixProduct:
     @cached_property
     def matrix(self) -> Float:
         """In float64, made when it is first needed: a large layer's two are then never there at once."""
-        return np.asarray(self.given, np.float64, order="C")
+        return self.read(self.given)
 
     def __call__(self, v: Float, gates: slice = ALL) -> Float:
         y = self._dropped(v, gates) @ _over(self.matrix[gates].transpose(0, 2, 1), v.ndim + 1)

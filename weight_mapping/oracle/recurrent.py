@@ -15,7 +15,7 @@ from weight_mapping.errors import PortingError, WeightsMismatch
 from weight_mapping.oracle import conv_lstm
 from weight_mapping.oracle.cells import EQUATIONS
 from weight_mapping.oracle.products import MatrixProduct, Product
-from weight_mapping.oracle.trace import Bool, CellTrace, Dropout, Float, Step, Trace
+from weight_mapping.oracle.trace import Bool, CellTrace, Dropout, Float, Read, Step, Trace, float64
 from weight_mapping.spec import Bidirectional, Cell, ConvCell, Path, Recurrent
 from weight_mapping.weights import CellWeights
 
@@ -33,6 +33,7 @@ def forward(
     mask: ArrayLike | None = None,
     initial_state: Sequence[ArrayLike] = (),
     dropout: Dropouts | None = None,
+    read: Read = float64,
 ) -> Trace:
     """The layer's run over x (B, T, i), time first if time_major, images for a ConvLSTM; computed in float64.
 
@@ -49,12 +50,12 @@ def forward(
     if 0 in x.shape[:2]:
         raise PortingError("an input without samples or without time steps", found=x.shape)
     if isinstance(layer, Bidirectional):
-        return _bidirectional(layer, weights, x, counts, states, dropout or {})
-    return _recurrent(layer, weights, x, counts, states, dropout or {})
+        return _bidirectional(layer, weights, x, counts, states, dropout or {}, read)
+    return _recurrent(layer, weights, x, counts, states, dropout or {}, read)
 
 
 def _recurrent(
-    layer: Recurrent, weights: Weights, x: Float, mask: Bool | None, states: list[Float], dropout: Dropouts
+    layer: Recurrent, weights: Weights, x: Float, mask: Bool | None, states: list[Float], dropout: Dropouts, read: Read
 ) -> Trace:
     y = conv_lstm.channels_last(layer, _in_processing_order(layer, x), 2)
     mask = None if mask is None else _in_processing_order(layer, mask)
@@ -63,7 +64,7 @@ def _recurrent(
     for n, cell in enumerate(layer.cells):
         own, states = states[: len(cell.states)], states[len(cell.states) :]
         path = (str(n),)
-        cells[path] = _run(layer, cell, _of(cell, weights, path), y, mask, own, dropout.get(path, Dropout()))
+        cells[path] = _run(layer, cell, _of(cell, weights, path), y, mask, own, dropout.get(path, Dropout()), read)
         y = cells[path].outputs
     final = [conv_lstm.channels(layer, state[:, -1], 1) for trace in cells.values() for state in trace.states]
     if layer.return_sequences:
@@ -83,9 +84,10 @@ def _run(
     mask: Bool | None,
     initial: list[Float],
     dropout: Dropout,
+    read: Read,
 ) -> CellTrace:
     """One cell over x (B, T, …) in processing order."""
-    w, u = products(cell, weights, dropout)
+    w, u = products(cell, weights, dropout, read)
     wx = w(x)
     del w  # its matrix is as large as the weights, and twice that in float64
     zeros = np.zeros_like(wx[0, :, 0])
@@ -118,11 +120,21 @@ def _run(
 
 
 def _bidirectional(
-    layer: Bidirectional, weights: Weights, x: Float, mask: Bool | None, states: list[Float], dropout: Dropouts
+    layer: Bidirectional,
+    weights: Weights,
+    x: Float,
+    mask: Bool | None,
+    states: list[Float],
+    dropout: Dropouts,
+    read: Read,
 ) -> Trace:
     split = layer.forward.state_count
-    ahead = _recurrent(layer.forward, inside(weights, "forward"), x, mask, states[:split], inside(dropout, "forward"))
-    back = _recurrent(layer.backward, inside(weights, "backward"), x, mask, states[split:], inside(dropout, "backward"))
+    ahead, back = (
+        _recurrent(part, inside(weights, name), x, mask, own, inside(dropout, name), read)
+        for part, name, own in (
+            (layer.forward, "forward", states[:split]), (layer.backward, "backward", states[split:]),
+        )
+    )  # fmt: skip
     a, b = ahead.outputs[0], flipped(layer, back.outputs[0])
     match layer.merge:
         case "concat":
@@ -142,16 +154,18 @@ def _bidirectional(
     return Trace(layer=layer, outputs=outputs, states=final, cells=cells, parts=(ahead, back))
 
 
-def products(cell: Cell | ConvCell, weights: CellWeights, dropout: Dropout) -> tuple[Product, Product]:
+def products(
+    cell: Cell | ConvCell, weights: CellWeights, dropout: Dropout, read: Read = float64
+) -> tuple[Product, Product]:
     """The product of the inputs and that of the states, each with its part of the bias."""
-    parts = [] if weights.bias is None else list(np.asarray(weights.bias, np.float64))
+    parts = [] if weights.bias is None else list(read(weights.bias))
     bias, recurrent_bias = [*parts, None, None][:2]
     if isinstance(cell, ConvCell):
-        kernel, recurrent = (np.asarray(array, np.float64, order="C") for array in (weights.kernel, weights.recurrent))
-        return conv_lstm.products(cell, kernel, recurrent, bias, dropout)
+        return conv_lstm.products(cell, read(weights.kernel), read(weights.recurrent), bias, dropout)
     input_mask = None if dropout.input is None else np.asarray(dropout.input, np.float64)
     state_mask = None if dropout.recurrent is None else np.asarray(dropout.recurrent, np.float64)
-    return MatrixProduct(weights.kernel, bias, input_mask), MatrixProduct(weights.recurrent, recurrent_bias, state_mask)
+    of_inputs = MatrixProduct(weights.kernel, bias, input_mask, read)
+    return of_inputs, MatrixProduct(weights.recurrent, recurrent_bias, state_mask, read)
 
 
 def state_count(layer: Recurrent | Bidirectional) -> int:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from weight_mapping.bits import copied
 from weight_mapping.spec import Bidirectional, Cell, ConvCell, Path, Recurrent
-from weight_mapping.weights import CellWeights
+from weight_mapping.weights import Array, CellWeights
 
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
+Read = Callable[[Array], Float]
+"""What makes float64 numbers of an array of the weights, when they are needed and as often as they are."""
+
+
+def float64(array: Array) -> Float:
+    """The array's numbers in C order; the array itself where it is that."""
+    return array if array.dtype == np.float64 and array.flags.c_contiguous else copied(array, np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

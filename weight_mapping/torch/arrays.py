@@ -8,14 +8,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from weight_mapping.bits import copied
 from weight_mapping.weights import Array
+
+_NUMPY: dict[torch.dtype | None, Any] = {
+    torch.float16: np.float16, torch.float32: np.float32, torch.float64: np.float64,
+}  # fmt: skip
 
 
 def tensor(array: Array, dtype: torch.dtype | None = None) -> Tensor:
     """A copy of the array. Floating numbers become `dtype` where one is given; integers and booleans stay."""
-    native = np.array(array, dtype=array.dtype.newbyteorder("="), order="C", copy=True)
-    made = torch.from_numpy(native)
-    return made.to(dtype) if dtype is not None and made.is_floating_point() else made
+    floating = array.dtype.kind == "f" and dtype is not None
+    kind = _NUMPY.get(dtype) if floating else None
+    with np.errstate(over="ignore"):  # to infinity, as in PyTorch
+        made = torch.from_numpy(copied(array, kind or array.dtype.newbyteorder("=")))
+    return made.to(dtype) if floating else made
 
 
 def array(value: Tensor) -> Array:

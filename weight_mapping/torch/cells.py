@@ -16,7 +16,7 @@ from torch import nn
 from weight_mapping.activations import activation
 from weight_mapping.errors import PortingError
 from weight_mapping.layouts import ArrayRow, Layout
-from weight_mapping.packing import layout, pack_row, unpack_row, with_bias
+from weight_mapping.packing import laid_out, layout, unpack_row, with_bias
 from weight_mapping.spec import Cell, ConvCell
 from weight_mapping.torch import arrays
 from weight_mapping.torch.functions import gate_function
@@ -59,7 +59,7 @@ class KerasCell(nn.Module):
         gate_function(cell.activation)
         gate_function(cell.recurrent_activation)
         self.cell = cell
-        for name, array in pack_row(self.row(), weights).items():
+        for name, array in laid_out(self.row(), weights):
             self.register_parameter(name, arrays.parameter(array, dtype))
 
     def row(self) -> Layout:
@@ -109,14 +109,13 @@ def make_cell(
         return KERAS[cell.kind](cell, weights, dtype)
     options: dict[str, Any] = {"nonlinearity": str(cell.activation.name)} if cell.kind == "rnn" else {}
     made: nn.Module = _UNDRAWN[cell.kind](
-        weights.input_size, weights.units, bias=cell.bias != "none", batch_first=True,
-        dtype=dtype or arrays.tensor(weights.kernel[:0]).dtype, **options,
-    )  # fmt: skip
+        weights.input_size, weights.units, bias=cell.bias != "none", batch_first=True, **options
+    )
     made.__class__ = NATIVE[cell.kind]
     row = layout("torch", cell.kind, bias="none" if cell.bias == "none" else "split", reset_after=_reset_after(cell))
-    with torch.no_grad():
-        for name, array in pack_row(row, with_bias(weights, row.bias)).items():
-            made.get_parameter(f"{name}_l0").copy_(arrays.tensor(array))
+    dtype = dtype or arrays.floating_dtype([weights.kernel])
+    for name, array in laid_out(row, with_bias(weights, row.bias)):
+        made.get_parameter(f"{name}_l0").data = arrays.tensor(array, dtype)
     if cell.bias == "single":
         made.get_parameter("bias_hh_l0").requires_grad_(trainable_second_bias)
     return made
