@@ -13,7 +13,9 @@ class Stored:
     up."""
 
     def __init__(self, cell: Cell | ConvCell, module: nn.Module) -> None:
-        found = {name.removesuffix("_l0"): self.placed(cell, p) for name, p in module.named_parameters()}
+        # The dict itself: named_parameters() takes longer than some cells take over their whole sequence.
+        own = module._parameters.items()
+        found = {name.removesuffix("_l0"): self.placed(cell, p) for name, p in own if p is not None}
         self.weight_ih, self.weight_hh = found["weight_ih"], found["weight_hh"]
         self.bias_ih: Tensor | None = found.get("bias", found.get("bias_ih"))
         self.bias_hh: Tensor | None = found.get("bias_hh")

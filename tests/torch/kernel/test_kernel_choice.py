@@ -27,7 +27,7 @@ compiled = pytest.mark.skipif(not kernel.standing().runs, reason=f"no compiled c
 def _nothing_known() -> Iterator[None]:
     """Each test asks anew, and leaves nothing behind."""
     memories = (
-        choice._obstacle, choice._say, library.address, library.cells, library._compiled, library._function,
+        choice._obstacle, choice._say, library.address, library.cells, library._compiled, library._compiled_for,
         library.target,
     )  # fmt: skip
     for memory in memories:

@@ -17,6 +17,7 @@ import pytest
 import torch
 from portables import CELLS, cell_weights, layer_weights
 from torch.autograd import forward_ad
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import weight_mapping.torch as wt
 from weight_mapping.errors import PortingError, Unsupported
@@ -24,7 +25,7 @@ from weight_mapping.spec import Recurrent
 from weight_mapping.torch import kernel
 from weight_mapping.torch.cells import KERAS
 from weight_mapping.torch.fused import Fused, Stored, zeros
-from weight_mapping.torch.kernel import library
+from weight_mapping.torch.kernel import direct, library
 from weight_mapping.torch.kernel.operators import recurrence
 from weight_mapping.torch.kernel.words import words_of
 from weight_mapping.torch.steps import project, scan, stepper
@@ -101,7 +102,8 @@ def test_any_size_as_the_plain_steps(
 
 @pytest.mark.parametrize("masked", [True, False], ids=["masked", "all steps"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_gradients_are_those_of_differences(kind: str, masked: bool) -> None:
+@pytest.mark.parametrize("run", [recurrence, direct.recurrence], ids=["operator", "direct"])
+def test_gradients_are_those_of_differences(run: Any, kind: str, masked: bool) -> None:
     given = arguments(kind, (4, 3, 5), torch.float64, masked=masked)
     tensors = [n for n, value in enumerate(given) if isinstance(value, torch.Tensor) and value.requires_grad]
 
@@ -109,7 +111,7 @@ def test_gradients_are_those_of_differences(kind: str, masked: bool) -> None:
         values = list(given)
         for n, value in zip(tensors, moved, strict=True):
             values[n] = value
-        return recurrence(*values)[: 2 if kind == "lstm" else 1]
+        return run(*values)[: 2 if kind == "lstm" else 1]  # type: ignore[no-any-return]
 
     assert torch.autograd.gradcheck(outputs, [given[n] for n in tensors])
 
@@ -206,9 +208,50 @@ def test_a_forked_child_does_not_wait_for_its_parents_threads() -> None:
     assert told and np.array_equal(found, expected)
 
 
-def test_a_second_derivative_is_refused() -> None:
+class Seen(TorchDispatchMode):
+    """The operators that were called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.append(str(func))
+        return func(*args, **kwargs or {})
+
+
+@pytest.mark.parametrize("gradient", [True, False], ids=["gradient", "alone"])
+def test_who_follows_the_operators_sees_this_one(gradient: bool) -> None:
+    """A mode, a trace, a tensor of another class; without them the way is shorter, and the numbers are the same."""
+    layer = Recurrent(cells=(CELLS["lstm hard_sigmoid 1/5"],), return_sequences=True)
+    module, x = wt.build_layer(layer, layer_weights(layer, 4), dtype=torch.float32), torch.randn(3, 10, 4)
+
+    def called(x: torch.Tensor) -> torch.Tensor:
+        with torch.set_grad_enabled(gradient):
+            y: torch.Tensor = module(x)[0]
+        if gradient:
+            module.zero_grad()
+            y.square().sum().backward()  # type: ignore[no-untyped-call]
+        return y
+
+    expected = called(x)
+    gradients = [p.grad for p in module.parameters()]
+    with Seen() as seen:
+        assert torch.equal(called(x), expected)
+    own = [name for name in seen.names if "lstm_parity" in name]
+    assert own == [f"lstm_parity.{n}.default" for n in ("recurrence", "recurrence_backward")[: 1 + gradient]]
+    assert all(p.grad is a or torch.equal(p.grad, a) for p, a in zip(module.parameters(), gradients, strict=True))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own: that its tracer is old, and may freeze what Python decides
+        traced = torch.jit.trace(module, x, strict=False, check_trace=False)
+    assert "lstm_parity::recurrence" in str(traced.graph)
+    assert torch.equal(traced(2 * x)[0], module(2 * x)[0])
+
+
+@pytest.mark.parametrize("run", [recurrence, direct.recurrence], ids=["operator", "direct"])
+def test_a_second_derivative_is_refused(run: Any) -> None:
     given = arguments("lstm", (3, 2, 5), torch.float64)
-    (slope,) = torch.autograd.grad(recurrence(*given)[0].sum(), given[0], create_graph=True)
+    (slope,) = torch.autograd.grad(run(*given)[0].sum(), given[0], create_graph=True)
     with pytest.raises(Unsupported, match="second derivative"):
         slope.sum().backward()
 

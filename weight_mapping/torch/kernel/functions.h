@@ -23,7 +23,7 @@ template <class T> inline V<T> erf(V<T> x) { return by_lane<T>(x, [](T one) { re
 
 // e^x = 2^n e^r with |r| <= log(2) / 2.
 template <class T> struct Reduced {
-    V<T> minus_one;  // e^r - 1, by its Taylor series: the first term left out is below an ulp of r
+    V<T> minus_one;  // e^r - 1, by its Taylor series r^k / k!: the first term left out is below an ulp of r
     I<T> n;
 };
 
@@ -38,12 +38,18 @@ template <> struct Constants<double> {
     static constexpr int TERMS = 13, MANTISSA = 52, BIAS = 1023;
 };
 
+template <class T> constexpr T inverse_factorial(int n) {
+    double product = 1;
+    for (int k = 2; k <= n; k++) product *= k;
+    return T(1 / product);
+}
+
 template <class T> inline Reduced<T> reduced(V<T> x) {
     using C = Constants<T>;
     V<T> shifted = x * T(1.4426950408889634) + C::ROUND, n = shifted - C::ROUND;
     V<T> r = x - n * C::HIGH - n * C::LOW;
-    V<T> tail = splat<T>(1);
-    for (int k = C::TERMS; k > 1; k--) tail = tail * (r * T(1.0 / k)) + T(1);
+    V<T> tail = splat<T>(inverse_factorial<T>(C::TERMS));
+    for (int k = C::TERMS - 1; k > 0; k--) tail = tail * r + inverse_factorial<T>(k);
     I<T> integer;
     V<T> round = splat<T>(C::ROUND);
     I<T> base;

@@ -14,7 +14,7 @@ template <class T> void forward(Run<T>& run, const Panels<T>& inputs, const Pane
     for (long t = 0; t < p.steps; t++) {
         const T* h = run.h_before(t);
         input.prepare(t);
-        run.tiles(panels, [&](Place at) {
+        run.tiles(panels, t, [&](Place at) {
             Scratch<T, 3> gates;
             const long size = run.gate_size(panels, at);
             auto product = [&](long row, int g, long u, long lanes) {
@@ -56,7 +56,7 @@ template <class T> void backward(Run<T>& run, const Panels<T>& panels) {
     const long U = p.units;
     for (long t = p.steps - 1; t >= -1; t--) {
         const T* h_old = t < 0 ? nullptr : run.h_before(t);
-        run.tiles(panels, [&](Place at) {
+        run.tiles(panels, t, [&](Place at) {
             Scratch<T, 1> dh;
             Scratch<T, 3> gates, slopes;
             const long size = run.gate_size(panels, at);

@@ -18,7 +18,7 @@ void forward(Run<T>& run, const Panels<T>& pair_inputs, const Panels<T>& last_in
         T* reset = p.saved ? p.saved + (t * p.batch * 4 + 3) * U : kept;
         input_of_pair.prepare(t);
         input_of_last.prepare(t);
-        run.tiles(pair, [&](Place at) {
+        run.tiles(pair, t, [&](Place at) {
             Scratch<T, 2> gates;
             const long size = run.gate_size(pair, at);
             run.product(pair, at, h, U, gates);
@@ -38,7 +38,7 @@ void forward(Run<T>& run, const Panels<T>& pair_inputs, const Panels<T>& last_in
             });
         });
         run.step_done();
-        run.tiles(last, [&](Place at) {
+        run.tiles(last, t, [&](Place at) {
             Scratch<T, 1> n_;
             run.product(last, at, reset, stride, n_);
             run.registers(last, at, [&](long n, long row, long u, long lanes) {
@@ -66,7 +66,7 @@ template <class T> void backward(Run<T>& run, const Panels<T>& pair, const Panel
     for (long t = p.steps - 1; t >= -1; t--) {
         const T* h_old = t < 0 ? nullptr : run.h_before(t);
         T* d_step = p.d_products + t * p.batch * 3 * U;
-        run.tiles(pair, [&](Place at) {
+        run.tiles(pair, t, [&](Place at) {
             Scratch<T, 1> dh;
             Scratch<T, 2> gates, slopes;  // z, n
             const long size = run.gate_size(pair, at);
@@ -91,7 +91,7 @@ template <class T> void backward(Run<T>& run, const Panels<T>& pair, const Panel
         });
         run.step_done();
         if (t < 0) return;
-        run.tiles(last, [&](Place at) {
+        run.tiles(last, t, [&](Place at) {
             Scratch<T, 1> d_reset, r_, slope;
             run.product(last, at, d_step + N_ * U, 3 * U, d_reset);
             run.registers(last, at, [&](long n, long row, long u, long lanes) {

@@ -14,6 +14,7 @@ from torch import Tensor
 from weight_mapping import compiler
 from weight_mapping.activations import Activation
 from weight_mapping.torch.kernel import formulas
+from weight_mapping.torch.kernel.words import understood
 
 FOLDER = Path(__file__).parent
 DTYPES = {torch.float32: "float", torch.float64: "double"}
@@ -41,29 +42,25 @@ class Problem(ctypes.Structure):
     )
 
 
-def call(
-    function: str, activation: Activation, recurrent_activation: Activation, x: Tensor,
-    tensors: Mapping[str, Tensor],
-) -> None:  # fmt: skip
-    """Run `function` ('lstm_forward') on x (T, B, i), its last axis contiguous, and contiguous tensors, named as in
-    run.h."""
-    dtype, units = DTYPES[x.dtype], tensors["h"].shape[-1]
+def call(function: str, activation: str, recurrent_activation: str, x: Tensor, tensors: Mapping[str, Tensor]) -> None:
+    """Run `function` ('lstm_forward') with two activations in words on x (T, B, i), its last axis contiguous, and
+    contiguous tensors, named as in run.h."""
+    run, functions = _compiled_for(function, activation, recurrent_activation, DTYPES[x.dtype])
     addresses = {name: t.data_ptr() for name, t in tensors.items()}
-    problem = Problem(
-        *x.shape, units, *x.stride()[:2], torch.get_num_threads(), x=x.data_ptr(), **addresses,
-        activation=address(activation, "value", dtype),
-        recurrent_activation=address(recurrent_activation, "value", dtype),
-        activation_slope=address(activation, "slope", dtype),
-        recurrent_slope=address(recurrent_activation, "slope", dtype),
-    )  # fmt: skip
-    _function(function, dtype)(ctypes.byref(problem))
+    (steps, batch, inputs), (x_step, x_row, _), units = x.shape, x.stride(), tensors["h"].shape[-1]
+    run(Problem(
+        steps, batch, inputs, units, x_step, x_row, torch.get_num_threads(), x.data_ptr(), **addresses, **functions
+    ))  # fmt: skip
 
 
 @cache
-def _function(name: str, dtype: str) -> Any:
-    function = getattr(cells(), f"{name}_{dtype}")
-    function.argtypes, function.restype = (ctypes.c_void_p,), None
-    return function
+def _compiled_for(function: str, activation: str, recurrent_activation: str, dtype: str) -> tuple[Any, dict[str, int]]:
+    """The compiled function, and the addresses of the activations' by their fields of `Problem`."""
+    run = getattr(cells(), f"{function}_{dtype}")
+    run.argtypes, run.restype = (ctypes.POINTER(Problem),), None
+    a, r = understood(activation), understood(recurrent_activation)
+    pairs = zip(_FUNCTIONS, ((a, "value"), (r, "value"), (a, "slope"), (r, "slope")), strict=True)
+    return run, {field: address(of, what, dtype) for field, (of, what) in pairs}
 
 
 @cache

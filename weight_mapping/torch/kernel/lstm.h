@@ -14,7 +14,7 @@ template <class T> void forward(Run<T>& run, const Panels<T>& inputs, const Pane
         const T *h = run.h_before(t), *c = run.c_before(t);
         T *y = p.y + t * p.batch * U, *c_new = run.c_after(t);
         input.prepare(t);
-        run.tiles(panels, [&](Place at) {
+        run.tiles(panels, t, [&](Place at) {
             Scratch<T, 4> gates;
             Scratch<T, 1> out;
             const long size = run.gate_size(panels, at);
@@ -51,7 +51,7 @@ template <class T> void backward(Run<T>& run, const Panels<T>& panels) {
     const Problem<T>& p = run.p;
     const long U = p.units;
     for (long t = p.steps - 1; t >= -1; t--) {
-        run.tiles(panels, [&](Place at) {
+        run.tiles(panels, t, [&](Place at) {
             Scratch<T, 1> dh, out, out_slope;
             Scratch<T, 4> gates, slopes;
             const long size = run.gate_size(panels, at);

@@ -7,6 +7,7 @@ those of the weights and the input are products of whole matrices, all steps at 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -15,13 +16,12 @@ from torch import Tensor
 from weight_mapping.errors import PortingError, Unsupported
 from weight_mapping.spec import GATES
 from weight_mapping.torch.kernel import library
-from weight_mapping.torch.kernel.words import understood
 
 SAVED = {"lstm": 4, "gru_after": 4, "gru_before": 4, "rnn": 1}
 """By kind: how many numbers a unit and step leaves for the backward run; run.h and the cells' headers say which."""
 
 
-def _forward(
+def forward(
     x: Tensor, weight_ih: Tensor, bias_ih: Tensor | None, weight_hh: Tensor, bias_hh: Tensor | None, h: Tensor,
     c: Tensor | None, mask: Tensor | None, kind: str, activation: str, recurrent_activation: str, save: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
@@ -30,11 +30,11 @@ def _forward(
     `save` also what a backward run needs: every c, and `saved` (T, B, S, U); else these are empty."""
     y, c_last, c_all, saved = _outputs(x, h, c, kind, save)
     x = x if x.stride(-1) == 1 else x.contiguous()
-    tensors = _checked(
-        x, h, kind, weight_ih=weight_ih, bias_ih=bias_ih, weight_hh=weight_hh, bias_hh=bias_hh, c=c, mask=mask, y=y,
-        c_last=c_last, c_all=c_all if save and c is not None else None, saved=saved if save else None,
-    )  # fmt: skip
-    _call(f"{kind}_forward", activation, recurrent_activation, x, tensors)
+    given = _checked(
+        x, h, kind, weight_ih=weight_ih, bias_ih=bias_ih, weight_hh=weight_hh, bias_hh=bias_hh, c=c, mask=mask
+    )
+    made = _there(y=y, c_last=c_last, c_all=c_all, saved=saved)
+    _call(f"{kind}_forward", activation, recurrent_activation, x, given | made)
     if save and c is not None:
         c_last.copy_(c_all[-1])
     return y, c_last, c_all, saved
@@ -44,7 +44,7 @@ def _call(function: str, activation: str, recurrent_activation: str, x: Tensor, 
     call = library.call
     if x.is_cuda:
         from weight_mapping.torch.kernel.gpu.running import call  # and Triton, which only builds for CUDA bring
-    call(function, understood(activation), understood(recurrent_activation), x, tensors)
+    call(function, activation, recurrent_activation, x, tensors)
 
 
 def _outputs_alone(
@@ -67,7 +67,7 @@ def _outputs(
     )
 
 
-def _backward(
+def backward(
     grad_y: Tensor, grad_c: Tensor | None, weight_hh: Tensor, h: Tensor, c: Tensor | None, mask: Tensor | None,
     y: Tensor, c_all: Tensor, saved: Tensor, kind: str, activation: str, recurrent_activation: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
@@ -76,11 +76,12 @@ def _backward(
     d_h.zero_()
     if c is not None:
         d_c.copy_(grad_c) if grad_c is not None else d_c.zero_()
-    tensors = _checked(
-        y, h, kind, weight_hh=weight_hh, c=c, mask=mask, y=y, c_all=c_all, saved=saved, grad_y=grad_y,
-        d_products=d_products, d_recurrent=d_recurrent, d_h=d_h, d_c=d_c,
+    given = _checked(
+        y, h, kind, weight_hh=weight_hh, c=c, mask=mask, y=y, c_all=None if c is None else c_all, saved=saved,
+        grad_y=grad_y,
     )  # fmt: skip
-    _call(f"{kind}_backward", activation, recurrent_activation, y, tensors)
+    made = _there(d_products=d_products, d_recurrent=d_recurrent, d_h=d_h, d_c=d_c)
+    _call(f"{kind}_backward", activation, recurrent_activation, y, given | made)
     return d_products, d_recurrent, d_h, d_c
 
 
@@ -103,33 +104,42 @@ def _gradients(
     )
 
 
+def _there(**made: Tensor) -> dict[str, Tensor]:
+    """Those of an operator's results that this kind has and this run is to make."""
+    return {name: t for name, t in made.items() if t.ndim > 1}
+
+
 def _checked(x: Tensor, h: Tensor, kind: str, **tensors: Tensor | None) -> dict[str, Tensor]:
     """Those that are there, contiguous, named as in run.h: compiled code reads as far as it is told to, whatever is
     there."""
-    (steps, batch, inputs), units = x.shape, h.shape[-1]
-    rows = len(GATES[kind.partition("_")[0]]) * units
-    sequence, state, gates = (steps, batch, units), (batch, units), (steps, batch, rows)
-    shapes = {
-        "weight_ih": (rows, inputs), "bias_ih": (rows,), "weight_hh": (rows, units), "bias_hh": (rows,), "h": state,
-        "c": state, "c_last": state, "d_h": state, "d_c": state, "mask": (steps, batch), "y": sequence,
-        "c_all": sequence, "grad_y": sequence, "saved": (steps, batch, SAVED[kind], units), "d_products": gates,
-        "d_recurrent": gates,
-    }  # fmt: skip
-    found: dict[str, Tensor] = {}
-    for name, t in {"h": h, **tensors}.items():
-        if t is None or t.shape == (0,):
+    shapes, dtype, found = _shapes(kind, *x.shape, h.shape[-1]), x.dtype, {}
+    tensors["h"] = h
+    for name, t in tensors.items():
+        if t is None:
             continue
-        dtype = torch.bool if name == "mask" else x.dtype
-        if t.shape != shapes[name] or t.dtype != dtype:
+        right = dtype if name != "mask" else torch.bool
+        if t.shape != shapes[name] or t.dtype != right:
             raise PortingError(
                 f"{name} doesn't fit the recurrence", found=f"{tuple(t.shape)} {t.dtype}",
-                expected=f"{shapes[name]} {dtype}",
+                expected=f"{shapes[name]} {right}",
             )  # fmt: skip
         found[name] = t.contiguous()
     return found
 
 
-def _remember(ctx: Any, inputs: Any, output: Any) -> None:
+@lru_cache
+def _shapes(kind: str, steps: int, batch: int, inputs: int, units: int) -> dict[str, tuple[int, ...]]:
+    """Those of the tensors that an operator is given."""
+    rows = len(GATES[kind.partition("_")[0]]) * units
+    sequence, state = (steps, batch, units), (batch, units)
+    return {
+        "weight_ih": (rows, inputs), "bias_ih": (rows,), "weight_hh": (rows, units), "bias_hh": (rows,), "h": state,
+        "c": state, "mask": (steps, batch), "y": sequence, "c_all": sequence, "grad_y": sequence,
+        "saved": (steps, batch, SAVED[kind], units),
+    }  # fmt: skip
+
+
+def remember(ctx: Any, inputs: Any, output: Any) -> None:
     x, weight_ih, _, weight_hh, _, h, c, mask, *ctx.words, _ = inputs
     y, _, c_all, saved = output
     ctx.set_materialize_grads(False)
@@ -137,9 +147,10 @@ def _remember(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.save_for_backward(x, weight_ih, weight_hh, h, c, mask, y, c_all, saved)
 
 
-def _back(ctx: Any, grad_y: Tensor | None, grad_c: Tensor | None, *_: Any) -> tuple[Tensor | None, ...]:
+def back(ctx: Any, grad_y: Tensor | None, grad_c: Tensor | None, *_: Any, run: Any = None) -> tuple[Tensor | None, ...]:
+    """The gradients of `forward`'s arguments; `run` is the operator's gradient, or its function alone."""
     x, weight_ih, weight_hh, h, c, mask, y, c_all, saved = ctx.saved_tensors
-    d_products, d_recurrent, d_h, d_c = recurrence_backward(
+    d_products, d_recurrent, d_h, d_c = (run or recurrence_backward)(
         torch.zeros_like(y) if grad_y is None else grad_y, grad_c, weight_hh, h, c, mask, y, c_all, saved, *ctx.words
     )
     kind, needed = ctx.words[0], ctx.needs_input_grad
@@ -193,5 +204,5 @@ def _operator(
     return getattr(torch.ops.lstm_parity, name)
 
 
-recurrence_backward = _operator("recurrence_backward", _backward, _gradients_alone, _once)
-recurrence = _operator("recurrence", _forward, _outputs_alone, _back, _remember)
+recurrence_backward = _operator("recurrence_backward", backward, _gradients_alone, _once)
+recurrence = _operator("recurrence", forward, _outputs_alone, back, remember)

@@ -61,19 +61,21 @@ template <class T> struct Panels {
     }
 };
 
-// Sums of R rows (k numbers each, `stride` apart) with C columns, to out[c * across + r * down] registers.
+// Sums of R rows (k numbers each, `stride` apart) with C columns, to out[c * across + r * down] registers. `onward` is 1,
+// or -1 for a sum that begins at its end.
 template <class T, int R, int C>
-void tile(const T* rows, long stride, long k, const T* panel, T* out, long across, long down) {
+void tile(const T* rows, long stride, long k, long onward, const T* panel, T* out, long across, long down) {
     constexpr int W = WIDTH<T>, SPLIT = R * C < 8 ? 2 : 1;  // enough sums on the way to hide an addition's latency
     V<T> sum[SPLIT][R][C] = {};
+    if (onward < 0) rows += k - 1, panel += (k - 1) * C * W;
     long i = 0;
     for (; i + SPLIT <= k; i += SPLIT) {
 #pragma GCC unroll 2
         for (int s = 0; s < SPLIT; s++) {
-            const T* w = panel + (i + s) * C * W;
+            const T* w = panel + onward * (i + s) * C * W;
 #pragma GCC unroll 8
             for (int r = 0; r < R; r++) {
-                T x = rows[r * stride + i + s];
+                T x = rows[r * stride + onward * (i + s)];
 #pragma GCC unroll 4
                 for (int c = 0; c < C; c++) sum[s][r][c] += x * load(w + c * W);
             }
@@ -83,14 +85,14 @@ void tile(const T* rows, long stride, long k, const T* panel, T* out, long acros
 #pragma GCC unroll 8
         for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
-            for (int c = 0; c < C; c++) sum[0][r][c] += rows[r * stride + i] * load(panel + (i * C + c) * W);
+            for (int c = 0; c < C; c++) sum[0][r][c] += rows[r * stride + onward * i] * load(panel + (onward * i * C + c) * W);
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
         for (int c = 0; c < C; c++) store(out + (c * across + r * down) * W, SPLIT == 2 ? sum[0][r][c] + sum[SPLIT - 1][r][c] : sum[0][r][c]);
 }
 
-template <class T> using Tile = void (*)(const T*, long, long, const T*, T*, long, long);
+template <class T> using Tile = void (*)(const T*, long, long, long, const T*, T*, long, long);
 
 template <class T, int R> Tile<T> tile_of(long columns) {
     static constexpr Tile<T> found[] = {tile<T, R, 1>, tile<T, R, 2>, tile<T, R, 3>, tile<T, R, 4>};

@@ -10,7 +10,7 @@ template <class T> void forward(Run<T>& run, const Panels<T>& inputs, const Pane
     for (long t = 0; t < p.steps; t++) {
         const T* h = run.h_before(t);
         input.prepare(t);
-        run.tiles(panels, [&](Place at) {
+        run.tiles(panels, t, [&](Place at) {
             Scratch<T, 1> n_;
             run.product(panels, at, h, U, n_);
             run.registers(panels, at, [&](long n, long row, long u, long lanes) {
@@ -35,7 +35,7 @@ template <class T> void backward(Run<T>& run, const Panels<T>& panels) {
     const Problem<T>& p = run.p;
     const long U = p.units;
     for (long t = p.steps - 1; t >= -1; t--) {
-        run.tiles(panels, [&](Place at) {
+        run.tiles(panels, t, [&](Place at) {
             Scratch<T, 1> dh, n_, slope;
             run.gradient_of_h(panels, at, t, p.d_products + (t + 1) * p.batch * U, U, dh);
             if (t < 0) return;

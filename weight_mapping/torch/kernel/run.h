@@ -25,9 +25,9 @@ template <class T, int GATES> struct Scratch {
     operator T*() { return data; }
 };
 
-// A tile of work: `count` panels from `panel` for `rows` rows from `row`.
+// A tile of work: `count` panels from `panel` for `rows` rows from `row`; `onward` is 1, or -1 for the panels backwards.
 struct Place {
-    long panel, count, row, rows;
+    long panel, count, row, rows, onward;
 };
 
 template <class T> struct Run {
@@ -62,14 +62,17 @@ template <class T> struct Run {
     Range part(const Panels<T>& panels) const { return Range{0, panels.count}.share(me.rank, me.size); }
     void packed() { barrier.wait(me.size); }
 
-    // The tiles of this thread's share, all rows of a group of panels before the next, so that panels are read once.
-    template <class Work> void tiles(const Panels<T>& panels, Work work) const {
+    // The tiles of this thread's share at step t, all rows of a group of panels before the next, so that panels are read
+    // once. Every other step goes the way back that the last one came: it finds in the caches what that one left there.
+    template <class Work> void tiles(const Panels<T>& panels, long t, Work work) const {
         Range own = own_panels(panels), rows = own_rows();
         long tiles = (rows.end - rows.begin + MAX_ROWS - 1) / MAX_ROWS, group = panels.gates ? GROUP : GROUP / panels.columns;
-        for (long first = own.begin; first < own.end; first += group)
+        const long groups = (own.end - own.begin + group - 1) / group, onward = t & 1 ? -1 : 1;
+        for (long g = 0; g < groups; g++)
             for (long n = 0; n < tiles; n++) {
                 Range some = rows.share(n, tiles);
-                work(Place{first, own.end - first < group ? own.end - first : group, some.begin, some.end - some.begin});
+                const long first = own.begin + (onward > 0 ? g : groups - 1 - g) * group;
+                work(Place{first, own.end - first < group ? own.end - first : group, some.begin, some.end - some.begin, onward});
             }
     }
 
@@ -77,8 +80,10 @@ template <class T> struct Run {
     void product(const Panels<T>& panels, Place at, const T* rows, long stride, T* scratch) const {
         Tile<T> tile = tile_of<T>(at.rows, panels.columns);
         long across = panels.gates ? at.count * at.rows : at.rows, next = panels.gates ? at.rows : at.rows * panels.columns;
-        for (long n = 0; n < at.count; n++)
-            tile(rows + at.row * stride, stride, panels.k, panels.panel(at.panel + n), scratch + n * next * W, across, 1);
+        for (long m = 0; m < at.count; m++) {
+            const long n = at.onward > 0 ? m : at.count - 1 - m;
+            tile(rows + at.row * stride, stride, panels.k, at.onward, panels.panel(at.panel + n), scratch + n * next * W, across, 1);
+        }
     }
 
     // Calls work(n, row, unit, lanes) for each register of one gate of a tile; n is its place in scratch.

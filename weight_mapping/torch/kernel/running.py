@@ -7,7 +7,7 @@ from torch import Tensor
 
 from weight_mapping.spec import Cell
 from weight_mapping.torch.fused import Stored
-from weight_mapping.torch.kernel.operators import recurrence
+from weight_mapping.torch.kernel.direct import recurrence
 from weight_mapping.torch.kernel.words import words_of
 
 

@@ -8,10 +8,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from weight_mapping.activations import Activation
 from weight_mapping.torch.kernel.gpu import graphs, gru_after, gru_before, lstm, rnn
 from weight_mapping.torch.kernel.gpu.functions import Compiled, compiled
 from weight_mapping.torch.kernel.gpu.sequence import Sequence
+from weight_mapping.torch.kernel.words import understood
 
 FUNCTIONS = {
     f"{name}_{direction}": getattr(cell, direction)
@@ -24,12 +24,10 @@ WRITTEN = ("y", "c_last", "c_all", "saved"), ("d_products", "d_recurrent", "d_h"
 """What a run forward and a run back change of the tensors that they are given."""
 
 
-def call(
-    function: str, activation: Activation, recurrent_activation: Activation, x: Tensor,
-    tensors: Mapping[str, Tensor],
-) -> None:  # fmt: skip
-    """Run `function` ('lstm_forward') on x (T, B, i) and contiguous tensors, named as in run.h, all on one device."""
-    run = partial(_run, function, compiled(activation), compiled(recurrent_activation))
+def call(function: str, activation: str, recurrent_activation: str, x: Tensor, tensors: Mapping[str, Tensor]) -> None:
+    """Run `function` ('lstm_forward') with two activations in words on x (T, B, i) and contiguous tensors, named as in
+    run.h, all on one device."""
+    run = partial(_run, function, compiled(understood(activation)), compiled(understood(recurrent_activation)))
     given = {"x": x, **tensors}
     if x.is_cuda:
         written = [name for name in WRITTEN[function.endswith("backward")] if name in given]
