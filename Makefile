@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup picture demo test browser lint docs bench fuzz diagnosis wheel smoke clean
+.PHONY: help setup picture demo test browser lint docs bench timed fuzz diagnosis wheel smoke clean
 
 help:
 	@echo "make setup   .venv with everything, at the tested versions; the targets below do it by themselves"
@@ -12,6 +12,7 @@ help:
 	@echo "make docs    set up, then the documentation as pages: build/docs/index.html"
 	@echo "make picture docs/page.png again, in chromium: of RESULTS=results.json, or of some cases that it verifies"
 	@echo "make bench   set up, then time Keras, PyTorch and this program, beside the goals (about 8 minutes)"
+	@echo "make timed   set up, then time the same by pytest-benchmark, which keeps every run and compares it with the last"
 	@echo "make fuzz    set up, then read 20000 damaged files of every kind; FILES and SEED change that"
 	@echo "make guided  set up, then fuzz every reader by what it reaches, with atheris; SECONDS changes how long each"
 	@echo "make hostile set up, then put every hostile file through inspect and port, watched from outside"
@@ -56,6 +57,10 @@ test: lint browser docs
 # Everything that is asked of its speed, beside the goals. Results stay: --compare says what got slower since.
 bench: $(READY)
 	$(BIN)/lstm-parity bench --suite all -o bench-report
+
+# The same jobs by pytest-benchmark: kept in .benchmarks, and beside the last run of this environment.
+timed: $(READY)
+	$(BIN)/pytest tests/bench --benchmark-only --benchmark-autosave --benchmark-compare
 
 fuzz: $(READY)
 	$(BIN)/python tests/hostile/fuzz.py --files $(or $(FILES),20000) --seed $(or $(SEED),1)

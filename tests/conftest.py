@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, is_hypothesis_test, settings
+
+from harness import environment
+from harness.bench.speed import differences
 
 _ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
@@ -35,6 +39,21 @@ def pytest_configure(config: pytest.Config) -> None:
     """Time nothing unless asked to by `--benchmark-only` or `--benchmark-enable`: benchmarks then run once each."""
     if not (config.option.benchmark_only or config.option.benchmark_enable):
         config.option.benchmark_disable = True
+
+
+def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
+    """What pytest-benchmark keeps of a run (`--benchmark-autosave`, in .benchmarks) names its environment."""
+    told = environment.describe()
+    machine_info["environment"] = {part: told[part] for part in ("python", "versions", "processor", "variables")}
+
+
+def pytest_benchmark_compare_machine_info(
+    machine_info: Mapping[str, Any], compared_benchmark: Mapping[str, Any]
+) -> None:
+    """Times are compared where the environments agree, as in `lstm-parity bench --compare`."""
+    kept = compared_benchmark["machine_info"].get("environment", {})
+    if apart := differences(machine_info["environment"], kept):
+        raise pytest.UsageError(f"the kept times are of another environment: {', '.join(apart)} differ")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
