@@ -167,6 +167,21 @@ def test_a_mask_is_followed_into_a_model_and_out_of_its_states_no_mask_comes() -
     assert all(path[0] == "outer" for path in reachable(spec, path=("outer",)))
 
 
+@pytest.mark.parametrize("calls", [("e", "x"), ("x", "e"), ("e", "e")])
+def test_a_model_that_is_called_twice_is_reached_by_the_mask_of_either_call(calls: tuple[str, str]) -> None:
+    inner = chain("i", Input(name="y"), {"l": ALL})
+    spec = ModelSpec(
+        name="m", inputs=(Input(name="x"),), layers={"e": EMBEDDING, "in": inner, "free": inner},
+        nodes=(
+            Node(name="e", layer="e", inputs=(Ref("x"),)),
+            *(Node(name=f"call {n}", layer="in", inputs=(Ref(of),)) for n, of in enumerate(calls)),
+            Node(name="free", layer="free", inputs=(Ref("x"),)),
+        ),
+        outputs=(Ref("call 0"), Ref("free")),
+    )  # fmt: skip
+    assert reachable(spec) == {("in",), ("in", "l")}
+
+
 def test_a_mask_comes_out_of_both_outputs_of_a_bidirectional_that_merges_nothing() -> None:
     spec = ModelSpec(
         name="m", inputs=(Input(name="x"),),

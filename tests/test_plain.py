@@ -61,6 +61,22 @@ SHAPES: list[tuple[str, dict[str, Any], dict[str, tuple[Any, ...]]]] = [
             "output_kernel": (2, 5, "o"),
         },
     ),
+    (
+        "multi_head_attention",
+        {"num_heads": 6, "key_value_heads": 2, "key_dim": 3, "value_dim": 5, "use_bias": False, "gate": True},
+        {
+            "query_kernel": ("q", 6, 3), "key_kernel": ("k", 2, 3), "gate_kernel": ("q", 6, 5),
+            "value_kernel": ("v", 2, 5), "output_kernel": (6, 5, "o"),
+        },
+    ),
+    (
+        "multi_head_attention",
+        {"num_heads": 2, "key_dim": 3, "value_dim": 5, "use_bias": False, "output_shape": (7, 4)},
+        {
+            "query_kernel": ("q", 2, 3), "key_kernel": ("k", 2, 3), "value_kernel": ("v", 2, 5),
+            "output_kernel": (2, 5, 7, 4),
+        },
+    ),
     ("einsum_dense", {"equation": "abc,cd->abd"}, {"kernel": ("c", "d")}),
     ("einsum_dense", {"equation": "abc,cd->abd", "bias_axes": "d"}, {"kernel": ("c", "d"), "bias": ("d",)}),
     ("einsum_dense", {"equation": "abc,cd->abd", "bias_axes": "b"}, {"kernel": ("c", "d"), "bias": ("b", 1)}),

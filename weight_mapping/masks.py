@@ -6,6 +6,7 @@ Keras 3.15 and tf_keras 2.21.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,14 +56,14 @@ def reachable(model: ModelSpec, entering: bool = False, path: Path = ()) -> froz
     model is looked into once, however often it is called: models within models would double that at every level."""
     carries = {Ref(i.name): entering for i in model.inputs}
     reached: set[Path] = set()
-    entered: dict[str, bool] = {}
+    entered: defaultdict[str, bool] = defaultdict(bool)
     for node in model.nodes:
         layer, own = model.layers[node.layer], (*path, node.layer)
         masked = node.mask is not None or any(carries.get(ref, False) for ref in node.inputs)
         if masked and node.masked:
             reached.add(own)
         if isinstance(layer, ModelSpec):
-            entered[node.layer] = masked or entered.get(node.layer, False)
+            entered[node.layer] |= masked
         carries.update({Ref(node.name, n): _may_carry(layer, masked) for n in range(output_count(layer))})
     for name, masked in entered.items():
         inner = model.layers[name]
