@@ -92,6 +92,10 @@ def _asked(package: str, folder: str, file: str) -> str:
         line = process.stdout.readline()  # type: ignore[union-attr]
     except BrokenPipeError:
         line = ""
+    except BaseException:  # it is still at work for a question that is no longer asked
+        _process.cache_clear()
+        process.kill()
+        raise
     if not line:
         _process.cache_clear()
         return f"its process ended with code {process.wait()}"

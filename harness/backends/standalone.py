@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weight_mapping.errors import PortingError
-from weight_mapping.torch.standalone import save_standalone
 from weight_mapping.weights import Portable
 
 DTYPES = ("float64", "float32")
@@ -35,21 +34,21 @@ numpy.savez(sys.argv[1] + "/outputs.npz", **answers)
 """
 
 
-def outputs() -> Callable[[Portable, Sequence[NDArray[Any]], str], list[NDArray[Any]]]:
-    """The answers of the written file in either precision; the process is run once."""
+def outputs(write: Callable[[Path], object]) -> Callable[[Portable, Sequence[NDArray[Any]], str], list[NDArray[Any]]]:
+    """The answers, in either precision, of the file that `write` writes into a folder; the process is run once."""
     answers: dict[str, list[NDArray[Any]]] = {}
 
-    def answer(portable: Portable, inputs: Sequence[NDArray[Any]], dtype: str) -> list[NDArray[Any]]:
+    def answer(_: Portable, inputs: Sequence[NDArray[Any]], dtype: str) -> list[NDArray[Any]]:
         if not answers:
-            answers.update(_run(portable, inputs))
+            answers.update(_run(write, inputs))
         return answers[dtype]
 
     return answer
 
 
-def _run(portable: Portable, inputs: Sequence[NDArray[Any]]) -> dict[str, list[NDArray[Any]]]:
+def _run(write: Callable[[Path], object], inputs: Sequence[NDArray[Any]]) -> dict[str, list[NDArray[Any]]]:
     with tempfile.TemporaryDirectory() as folder:
-        save_standalone(portable, folder)
+        write(Path(folder))
         np.savez(Path(folder) / "inputs.npz", *inputs)
         ran = subprocess.run(
             [sys.executable, "-I", "-c", _SCRIPT, folder, *DTYPES], capture_output=True, text=True, check=False

@@ -15,18 +15,19 @@ Shape = tuple[int, ...]
 Options = Mapping[str, Any]
 Weights = Mapping[Path, LeafWeights]
 
-_CALL, _STEP, _NUMBER, _PRODUCT = 2.5e-3, 6e-5, 1.5e-8, 4e-10
-"""Seconds that a call, a step of a cell, a number and a product take, on one processor of 2024 (measured with NumPy's
-float64, the greatest of several sizes): what is dear on one machine is dear on all."""
+_CALL, _CELL, _STEP, _NUMBER, _PRODUCT = 2.5e-3, 1e-2, 6e-5, 1.5e-8, 4e-10
+"""Seconds that a call, a cell (which frameworks take long to set up), a step, a number and a product take, on one
+processor of 2024 (measured with NumPy's float64, the greatest of several sizes): what is dear there is so anywhere."""
 _FEWEST = 3
 """Rows that a product is charged for at least: with fewer it is the reading of the matrix that takes the time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """`steps` of cells, one after another; `numbers` that the layer is given; `working` numbers that it holds while it
-    computes; `products`: multiplications, each with its addition."""
+    """`steps` of `cells`, one after another; `numbers` that the layer is given; `working` numbers that it holds while
+    it computes; `products`: multiplications, each with its addition."""
 
+    cells: int = 0
     steps: int = 0
     numbers: int = 0
     working: int = 0
@@ -34,7 +35,13 @@ class Cost:
 
     @property
     def seconds(self) -> float:
-        return _CALL + _STEP * self.steps + _NUMBER * (self.numbers + self.working) + _PRODUCT * self.products
+        return (
+            _CALL
+            + _CELL * self.cells
+            + _STEP * self.steps
+            + _NUMBER * (self.numbers + self.working)
+            + _PRODUCT * self.products
+        )
 
 
 def cost(call: Call, weights: Weights) -> Cost:
@@ -66,7 +73,7 @@ def _recurrent(call: Call, shape: Shape, numbers: int, weights: Weights) -> Cost
         gates, units = cell.kernel.shape[:2]
         working += rows * steps * space * units * (4 * gates + 6)
         products += max(rows, _FEWEST) * steps * space * (cell.kernel.size + cell.recurrent.size)
-    return Cost(steps=steps * len(own), numbers=numbers, working=working, products=products)
+    return Cost(cells=len(own), steps=steps * len(own), numbers=numbers, working=working, products=products)
 
 
 Estimate = tuple[int, int]

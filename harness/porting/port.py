@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -71,8 +71,8 @@ def port_file(file: Path, config: Path | None, output: Path, request: Request, *
     _refuse_custom(portable)
     if (request.proof or request.standalone or request.target == "onnx") and not request.trusted:
         affordable.check(portable, confined.stored(file))  # an ONNX graph is written by a run
-    alone = _standalone(portable) if request.standalone else None
-    case, modules, arrays = _proof(portable, request, command) if request.proof else (None, {}, {})
+    alone = _standalone(portable, request) if request.standalone else None
+    case, modules, arrays = _proof(portable, request, command, alone) if request.proof else (None, {}, {})
     results = _results(portable, case, modules, arrays, command, _untried(portable, request))
     if config:
         results = replace(results, port={**results.port, "configuration": str(config)})
@@ -145,13 +145,21 @@ def reproduces(results: Results) -> bool:
     return results.verdict == HOLDS and HOLDS in verdicts
 
 
-def _standalone(portable: Portable) -> Callable[[Path], tuple[str, ...]]:
+Writer = Callable[[Path], tuple[str, ...]]
+
+
+def _limited(portable: Portable, request: Request) -> AbstractContextManager[None]:
+    return nullcontext() if request.trusted else affordable.limited(portable)
+
+
+def _standalone(portable: Portable, request: Request) -> Writer:
     """What writes model.py and its weights, made here: a refusal comes before the folder does."""
     try:
         from weight_mapping.torch.standalone import standalone, write_standalone
     except ModuleNotFoundError as missing:
         raise _needed("--standalone", missing) from None
-    return partial(write_standalone, standalone(portable))
+    with _limited(portable, request):
+        return partial(write_standalone, standalone(portable))
 
 
 def _onnx() -> Any:
@@ -166,11 +174,13 @@ def _needed(what: str, missing: ModuleNotFoundError, extra: str = "torch") -> Po
     return PortingError(f"{what} needs {missing.name}", way_out=f"Install it: pip install 'lstm-parity[{extra}]'.")
 
 
-def _proof(portable: Portable, request: Request, command: str) -> tuple[Case, Mapping[str, str], Mapping[str, str]]:
+def _proof(
+    portable: Portable, request: Request, command: str, alone: Writer | None
+) -> tuple[Case, Mapping[str, str], Mapping[str, str]]:
     """The proof, what each layer became, and what holds each array."""
 
     def prove(*outputs: proving.Outputs, **options: Any) -> Case:
-        with nullcontext() if request.trusted else affordable.limited(portable):
+        with _limited(portable, request):
             return proving.prove(portable, *outputs, seed=request.seed, command=command, **options)
 
     if request.target == "keras":
@@ -190,10 +200,10 @@ def _proof(portable: Portable, request: Request, command: str) -> tuple[Case, Ma
         return case, ported_onnx.destinations(portable), {}
     ported = _backend(_PROVERS["torch"], "torch")
     beside = []
-    if request.standalone:
+    if alone:
         from harness.backends.standalone import outputs
 
-        beside.append(proving.Way(check="outputs of model.py", backend="PyTorch alone", outputs=outputs()))
+        beside.append(proving.Way(check="outputs of model.py", backend="PyTorch alone", outputs=outputs(alone)))
     case = prove(ported.outputs, beside=beside)
     mapped = [id for layer in portable.spec.layers.values() for id in conventions.of(layer)]
     return replace(case, conventions=tuple(dict.fromkeys(mapped))), *ported.destinations(portable)
