@@ -277,6 +277,11 @@ def _without_dropout(problem: Problem, backend: Backend) -> Iterator[Agreement]:
         yield agreement("outputs without training", backend.name, reference, found, bounds, dtype="float64")
 
 
+def lost(case: Case, seed: int, why: str) -> CaseResult:
+    """The case that brought down the process in which it was measured: it fails, and says why."""
+    return _result(case, problem_of(case, seed), [failed("outputs float64", "all", why)], time.perf_counter(), seed)
+
+
 def _result(
     case: Case, problem: Problem, agreements: Sequence[Agreement], started: float, seed: int,
     drawn: Drawn | None = None,

@@ -8,12 +8,12 @@ from typing import Protocol
 
 import numpy as np
 
-from harness import conventions, environment
+from harness import conventions, environment, workers
 from harness.backends import Arrays, Backend
 from harness.backends.oracle import OracleSubject
 from harness.bench import plan
 from harness.cases import Case, cases
-from harness.check import check, expect, expect_outputs, problem_of
+from harness.check import check, expect, expect_outputs, lost, problem_of
 from harness.compare import Limit, agreement
 from harness.diagnosis.answers import Finding, diagnose_outputs, diagnose_training
 from harness.mutants.table import MUTANTS, Mutant
@@ -27,6 +27,8 @@ from harness.training.optimizers import WALKS
 from harness.training.walks import long_limits
 
 Run = Callable[[Problem], Arrays]
+Item = tuple[Case, int, Collection[str]]
+"""A case, the seed, and the backends that take part in core cases alone."""
 Known = dict[str, tuple[Problem, Arrays, Mapping[str, Limit]]]
 
 
@@ -42,21 +44,21 @@ class Progress(Protocol):
 
 def run(
     chosen: Sequence[Case], backends: Sequence[Backend], missing: Mapping[str, str], *, seed: int, mutants: bool,
-    timings: bool, command: str, progress: Progress, sampled: Collection[str] = (),
+    timings: bool, command: str, progress: Progress, sampled: Collection[str] = (), jobs: int = 1,
 ) -> Results:  # fmt: skip
     """Everything of one verification. `missing`: the backends that took no part, and why; `sampled`: those that take
-    part in the core cases alone.
+    part in the core cases alone; `jobs`: so many processes share the cases, one: this one.
 
     Ctrl-C ends it: what is done by then is in the results, which say that they are not all."""
     found: list[CaseResult] = []
     fates: list[MutantResult] = []
     parted: list[Divergence] = []
     timed: tuple[Timing, ...] = ()
-    left_out = dict(missing)
+    left_out, planned = dict(missing), tuple(case.id for case in chosen)
     try:
-        for case in chosen:
-            found.append(check(case, [b for b in backends if case.core or b.name not in sampled], seed=seed))
-            progress.case(found[-1])
+        for result in _measured(chosen, backends, seed, sampled, jobs):
+            found.append(result)
+            progress.case(result)
         for fate in plant_all(backends, seed=seed) if mutants else ():
             fates.append(fate)
             progress.mutant(fate)
@@ -76,14 +78,34 @@ def run(
         kind="verify",
         command=command,
         environment=environment.describe(),
-        cases=tuple(found),
-        planned=tuple(case.id for case in chosen),
+        cases=tuple(sorted(found, key=lambda result: planned.index(result.id))),
+        planned=planned,
         mutants=tuple(fates),
         divergences=tuple(parted),
         timings=timed,
         not_measured=left_out,
         conventions=conventions.told(id for case in found for id in case.conventions),
     )
+
+
+def _measured(
+    chosen: Sequence[Case], backends: Sequence[Backend], seed: int, sampled: Collection[str], jobs: int
+) -> Iterator[CaseResult]:
+    if jobs == 1:
+        yield from (measured((case, seed, sampled), backends) for case in chosen)
+        return
+    task = workers.Task(work=measured, parts=lambda item: [item], died=_died)
+    items = ((case, seed, sampled) for case in chosen)
+    yield from (result for _, result in workers.results(items, task, [b.name for b in backends], jobs))
+
+
+def measured(item: Item, backends: Sequence[Backend]) -> CaseResult:
+    case, seed, sampled = item
+    return check(case, [b for b in backends if case.core or b.name not in sampled], seed=seed)
+
+
+def _died(item: Item) -> CaseResult:
+    return lost(item[0], item[1], "the process died")
 
 
 def plant_all(backends: Sequence[Backend], *, seed: int) -> Iterator[MutantResult]:

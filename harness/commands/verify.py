@@ -18,6 +18,7 @@ from harness.commands import summaries
 from harness.pace import Pace
 from harness.quiet import quiet
 from harness.results import FAILS, HOLDS, NOT_MEASURED, Case, Mutant, Results, to_json, write_text
+from harness.threads import usable
 from weight_mapping.errors import printable
 
 
@@ -34,7 +35,11 @@ from weight_mapping.errors import printable
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all random numbers.")
 @click.option("--sweep", "count", type=click.IntRange(min=1), metavar="N", help="N random cases in place of the table.")
 @click.option("--sweep-case", "swept", metavar="ID", help="One case of a sweep again, by the name that it printed.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes of a sweep.  [default: one a core]")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Processes for the cases.  [default: one a core, where there are cases enough]",
+)
 @click.option("--no-bench", is_flag=True, help="No timing.")
 @click.option("--no-mutants", is_flag=True, help="Plant no wrong ports.")
 @summaries.options
@@ -81,7 +86,7 @@ def command(
     if count:
         results = sweeping.run(count, seed, names or backends.IN_THIS_PROCESS, output, jobs)
     else:
-        results = _run(chosen, names, seed, mutants=not no_mutants, timings=not no_bench)
+        results = _run(chosen, names, seed, jobs, mutants=not no_mutants, timings=not no_bench)
     summaries.write(results, junit, markdown)
     code = finish(results, output, as_json=as_json)
     if results.interrupted:
@@ -120,7 +125,13 @@ def _recheck(folder: Path, as_json: bool) -> int:
     return 0
 
 
-def _run(chosen: Sequence[Any], asked: Sequence[str], seed: int, *, mutants: bool, timings: bool) -> Results:
+WORTH = 40
+"""So many cases take as long as a process' start."""
+
+
+def _run(
+    chosen: Sequence[Any], asked: Sequence[str], seed: int, jobs: int | None, *, mutants: bool, timings: bool
+) -> Results:
     from harness import backends
     from harness.mutants.table import MUTANTS
 
@@ -134,6 +145,7 @@ def _run(chosen: Sequence[Any], asked: Sequence[str], seed: int, *, mutants: boo
         return verify.run(
             chosen, loaded, missing, seed=seed, mutants=mutants, timings=timings, progress=progress,
             command=f"lstm-parity {' '.join(sys.argv[1:])}", sampled=() if asked else backends.SAMPLED,
+            jobs=jobs or min(usable(), 1 + len(chosen) // WORTH),
         )  # fmt: skip
 
 
@@ -194,19 +206,19 @@ class Lines:
     """Progress where no terminal is: a line for each group of cases, and for each failure at once."""
 
     def __init__(self, total: int) -> None:
-        self.pace, self.group = Pace(total, "cases"), ""
+        self.pace, self.groups = Pace(total, "cases"), set[str]()
 
     def case(self, result: Case) -> None:
-        if result.group != self.group:
-            self.group = result.group
+        if result.group not in self.groups:
+            self.groups.add(result.group)
             click.echo(f"{result.group} ({self.pace.sentence})", err=True)
         if result.verdict == FAILS:
             click.echo(f"fails: {result.id}", err=True)
         self.pace.count()
 
     def mutant(self, result: Mutant) -> None:
-        if self.group != "wrong ports":
-            self.group = "wrong ports"
+        if "wrong ports" not in self.groups:
+            self.groups.add("wrong ports")
             click.echo(f"wrong ports ({self.pace.sentence})", err=True)
         if not result.caught:
             click.echo(f"not caught: {result.name}", err=True)

@@ -1,43 +1,30 @@
-"""A sweep of many cases: drawn by Hypothesis, measured in worker processes, logged, and each failure made small.
-
-A worker that dies takes its group of cases with it: they are run again one by one, each in a process of its own, and
-the one that dies again is recorded as crashed.
-"""
+"""A sweep of many cases: drawn by Hypothesis, measured by `workers`, logged, and each failure made small."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from itertools import chain, islice
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Flaky
 
-from harness.backends import Backend, load
+from harness import workers
+from harness.backends import Backend
 from harness.results import FAILS
 from harness.sweep import journal
 from harness.sweep.measuring import CRASHED, Outcome, measure
 from harness.sweep.samples import Sample
 from harness.sweep.strategies import groups
-from weight_mapping.errors import PortingError
 
 Group = tuple[Sample, ...]
+Item = tuple[int, Group]
+"""A group and the number of its chunk."""
 CHUNK = 50
 """So many groups are drawn under one seed."""
-_PER_WORKER = 250
-"""Groups a worker and round: what the frameworks keep of every layer piles up. (The executor's own way to replace its
-workers can stand still for ever in Python 3.11 and 3.12.)"""
-_SINGLE = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
-"""One thread a worker: there are as many workers as cores."""
-_BACKENDS: list[Backend] = []
 
 
-def drawn(count: int, sweep_seed: int) -> Iterator[tuple[int, Group]]:
+def drawn(count: int, sweep_seed: int) -> Iterator[Item]:
     """So many different samples in their groups, each with the number of its chunk; the same for one seed each time."""
     seen: set[str] = set()
     chunk = 0
@@ -112,7 +99,7 @@ def run(
 
 def _todo(
     count: int, sweep_seed: int, known: Mapping[str, Outcome], found: dict[str, tuple[int, Outcome]]
-) -> Iterator[tuple[int, Group]]:
+) -> Iterator[Item]:
     """The groups without what is known, which goes into `found`."""
     for chunk, group in drawn(count, sweep_seed):
         found |= {sample.id: (chunk, known[sample.id]) for sample in group if sample.id in known}
@@ -121,67 +108,22 @@ def _todo(
             yield chunk, rest
 
 
-def _measured(
-    todo: Iterator[tuple[int, Group]], names: Sequence[str], jobs: int
-) -> Iterator[tuple[int, Outcome]]:  # fmt: skip
-    """In rounds, each with processes of its own."""
-    while first := next(todo, None):
-        yield from _round(chain([first], islice(todo, jobs * _PER_WORKER - 1)), names, jobs)
+def _measured(todo: Iterator[Item], names: Sequence[str], jobs: int) -> Iterator[tuple[int, Outcome]]:
+    for (chunk, _), outcomes in workers.results(todo, TASK, names, jobs):
+        yield from ((chunk, outcome) for outcome in outcomes)
 
 
-def _round(
-    todo: Iterator[tuple[int, Group]], names: Sequence[str], jobs: int
-) -> Iterator[tuple[int, Outcome]]:  # fmt: skip
-    pool = _pool(names, jobs)
-    try:
-        pool.submit(_work, ()).result()
-    except BrokenProcessPool as error:
-        raise PortingError("the sweep's processes don't start", found=str(error)) from error
-    waiting: dict[Future[list[Outcome]], tuple[int, Group]] = {}
-    try:
-        while True:
-            while len(waiting) < 2 * jobs and (item := next(todo, None)):
-                waiting[pool.submit(_work, item[1])] = item
-            if not waiting:
-                return
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                chunk, group = waiting.pop(future)
-                try:
-                    outcomes = future.result()
-                except BrokenProcessPool:
-                    lost = [(chunk, group), *waiting.values()]
-                    waiting.clear()
-                    pool.shutdown(cancel_futures=True)
-                    for chunk, group in lost:
-                        yield from ((chunk, _alone(sample, names)) for sample in group)
-                    pool = _pool(names, jobs)
-                    break
-                yield from ((chunk, outcome) for outcome in outcomes)
-    finally:
-        pool.shutdown(cancel_futures=True)
+def work(item: Item, backends: Sequence[Backend]) -> list[Outcome]:
+    return list(measure(item[1], backends))
 
 
-def _alone(sample: Sample, names: Sequence[str]) -> Outcome:
-    """One sample in a process of its own, which may die of it."""
-    with _pool(names, 1) as pool:
-        try:
-            return pool.submit(_work, (sample,)).result()[0]
-        except BrokenProcessPool:
-            why = "the process died"
-            return Outcome(case=sample.id, title=sample.title, verdict=CRASHED, seconds=0.0, failures=(why,))
+def _parts(item: Item) -> list[Item]:
+    return [(item[0], (sample,)) for sample in item[1]]
 
 
-def _pool(names: Sequence[str], jobs: int) -> ProcessPoolExecutor:
-    os.environ.update(_SINGLE)
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_start, initargs=(tuple(names),))
+def _died(item: Item) -> list[Outcome]:
+    why = ("the process died",)
+    return [Outcome(case=s.id, title=s.title, verdict=CRASHED, seconds=0.0, failures=why) for s in item[1]]
 
 
-def _start(names: Sequence[str]) -> None:
-    """In a worker: the backends, once. What the frameworks say while they load is not for this terminal."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    _BACKENDS.extend(load(names)[0])
-
-
-def _work(group: Group) -> list[Outcome]:
-    return list(measure(group, _BACKENDS))
+TASK = workers.Task(work=work, parts=_parts, died=_died)

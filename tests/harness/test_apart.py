@@ -121,7 +121,7 @@ def test_a_sampled_backend_takes_part_in_the_core_cases_alone() -> None:
     asked: list[str] = []
 
     class Asked:
-        name, keras = "asked", None
+        name, keras, of_argument = "asked", None, frozenset[str]()
 
         def build(self, problem: Any, dtype: str) -> Any:  # noqa: ARG002
             asked.append(dtype)

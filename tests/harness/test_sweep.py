@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 
+from harness import workers
 from harness.backends import IN_THIS_PROCESS, Backend, load
 from harness.backends.oracle import OracleSubject
 from harness.bounds import greatest
@@ -210,7 +211,7 @@ def test_the_stamp_knows_the_backends() -> None:
 
 
 def test_what_is_logged_is_not_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "_pool", Pool)
+    monkeypatch.setattr(workers, "_pool", Pool)
     asked: list[str] = []
     first = running.run(25, 1, ["b"], tmp_path / "log", jobs=1, done=lambda o: asked.append(o.case))
     assert sorted(asked) == sorted(first) and len(first) == 25
@@ -220,7 +221,7 @@ def test_what_is_logged_is_not_measured_again(tmp_path: Path, monkeypatch: pytes
 
 
 def test_ctrl_c_keeps_what_is_done_and_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "_pool", Pool)
+    monkeypatch.setattr(workers, "_pool", Pool)
     monkeypatch.setattr("sys.argv", ["lstm-parity", "verify", "--sweep", "40"])
     real, appended = journal.append, []
 
@@ -250,10 +251,11 @@ class Pool:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def submit(self, work: Any, group: Any) -> Any:  # noqa: ARG002
+    def submit(self, function: Any, work: Any = None, item: Any = (0, ())) -> Any:  # noqa: ARG002
         from concurrent.futures import Future
 
         future: Future[Any] = Future()
+        _, group = item
         if len(group) > 1 or any(cell.kind == "lstm" for s in group for _, cell in cells(s.layer)):
             future.set_exception(BrokenProcessPool("died"))
         else:
@@ -265,7 +267,7 @@ class Pool:
 
 
 def test_a_crash_is_recorded_and_the_others_of_its_group_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "_pool", Pool)
+    monkeypatch.setattr(workers, "_pool", Pool)
     found = running.run(60, 2, ["b"], tmp_path / "log", jobs=2, done=lambda _: None)
     crashed = {case for case, (_, o) in found.items() if o.verdict == CRASHED}
     assert crashed == {case for case in found if "lstm" in sample(case).title} and 0 < len(crashed) < 60
@@ -273,11 +275,12 @@ def test_a_crash_is_recorded_and_the_others_of_its_group_go_on(tmp_path: Path, m
 
 
 def test_a_process_that_really_dies_is_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "dying.py").write_text("import os\n\n\ndef work(group):\n    os._exit(9)\n")
+    (tmp_path / "dying.py").write_text("import os\n\n\ndef work(item, backends):\n    os._exit(9)\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(running, "_work", importlib.import_module("dying").work)
-    assert running._alone(ONE, ()).verdict == CRASHED
+    deadly = replace(running.TASK, work=importlib.import_module("dying").work)
+    (outcome,) = workers.alone((0, (ONE,)), deadly, ())
+    assert outcome.verdict == CRASHED
 
 
 def test_the_command_repeats_one_case() -> None:

@@ -81,7 +81,7 @@ def test_a_backend_that_raises_fails_and_the_others_go_on() -> None:
     (right,), _ = backends.load(["torch module"])
 
     class Broken:
-        name, keras = "broken", None
+        name, keras, of_argument = "broken", None, frozenset[str]()
 
         def build(self, problem: Any, dtype: str) -> Any:
             raise RuntimeError(f"no {dtype} today of {type(problem).__name__}")
@@ -159,3 +159,34 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path: Path, monkeyp
     assert (tmp_path / "page" / "report.html").exists()
     again = next(line for line in result.stderr.splitlines() if line.startswith("interrupted"))
     assert "lstm-parity verify --case 'bidirectional/sum@*' -o " in again and "missing:" not in result.stderr
+
+
+@pytest.mark.usefixtures("one_backend")
+def test_processes_share_the_cases_and_find_the_same(tmp_path: Path) -> None:
+    found = []
+    for jobs in ("1", "2"):
+        asked = ["--case", "rnn/default", "--case", "rnn/no bias@square", "--backend", "torch module", "--jobs", jobs]
+        assert run(*asked, "--no-bench", "--no-mutants", "-o", str(tmp_path / jobs)).return_value == 0
+        results = from_json((tmp_path / jobs / "results.json").read_text(encoding="utf-8"))
+        assert tuple(case.id for case in results.cases) == results.planned and len(results.planned) == 3
+        found.append([replace(case, seconds=0.0) for case in results.cases])
+    assert found[0] == found[1]
+
+
+@pytest.mark.usefixtures("one_backend")
+def test_a_case_that_brings_its_process_down_fails_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness import verify as main_job
+    from harness import workers
+
+    def results(items: Any, task: Any, *_: Any) -> Any:
+        first, *others = items
+        yield from ((item, task.work(item, backends.load(["torch module"])[0])) for item in others)
+        assert task.parts(first) == [first]
+        yield first, task.died(first)
+
+    monkeypatch.setattr(workers, "results", results)
+    chosen = check_cases("rnn/default")
+    options = {"seed": 0, "mutants": False, "timings": False, "command": "", "jobs": 2}
+    found = main_job.run(chosen, [], {}, progress=verify.Lines(2), **options)  # type: ignore[arg-type]
+    assert [case.verdict for case in found.cases] == [FAILS, HOLDS] and found.verdict == FAILS
+    assert found.cases[0].agreements[0].reason == "the process died" and found.missing == ()
