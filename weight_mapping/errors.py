@@ -66,6 +66,13 @@ class WeightsMismatch(DamagedFile):
     """The weights' names or shapes contradict the configuration."""
 
 
+class Unwritable(PortingError):
+    """The system refuses to write where it was asked to: a full disk, a folder that takes nothing. It is the place that
+    was named, not the file that was read: as an error of usage."""
+
+    exit_code = 4
+
+
 _CUT, _LONGEST = 200, 4000
 
 

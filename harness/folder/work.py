@@ -13,7 +13,7 @@ from harness.folder.fates import Fate
 from harness.folder.line import Line
 from harness.folder.task import Task
 from harness.porting.port import Request, port_file, write_refusal
-from weight_mapping.errors import DamagedFile, PortingError, Unconfigured, WeightsMismatch
+from weight_mapping.errors import DamagedFile, PortingError, Unconfigured, Unwritable, WeightsMismatch
 from weight_mapping.files.guard import digest, source
 
 
@@ -23,6 +23,8 @@ def port(task: Task, part: Path) -> Line:
     peak.reset()
     try:
         done = _port(task, part)
+    except Unwritable:
+        raise  # of the output, which is no fate of a file
     except Exception as error:
         done = refused(task, part, fates.of_error(error), line.described(error))
     return replace(done, seconds=round(time.perf_counter() - started, 4), peak_mib=peak.mib())

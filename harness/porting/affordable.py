@@ -36,11 +36,11 @@ _PATIENCE = 60.0
 _WAY_OUT = "Port it without a proof (--no-proof), or with one whatever it takes if you trust the file (--trusted)."
 
 
-def check(portable: Portable, stored: int = 0) -> None:
-    """Run the model once; `stored`: the bytes of its file. Raises Unsupported where it is too large to be run,
-    DamagedFile where it can't be run."""
+def check(portable: Portable, stored: int = 0, *, twice: bool = False) -> None:
+    """Run the model once; `stored`: the bytes of its file, `twice`: two ports of it are to be proved. Raises
+    Unsupported where it is too large to be run, DamagedFile where it can't be run."""
     with limited(portable):
-        _check_sizes(portable, stored)
+        _check_sizes(portable, stored, 1.5 if twice else 1.0)
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def limited(portable: Portable) -> Iterator[None]:
         raise DamagedFile("the model can't be computed", where=shown(portable.spec.name), found=found) from error
 
 
-def _check_sizes(portable: Portable, stored: int) -> None:
+def _check_sizes(portable: Portable, stored: int, share: float) -> None:
     spent = {"numbers": 0, "calls": 0}
     seconds, most_seconds = 0.0, MOST_SECONDS + stored / _BYTES_A_SECOND
 
@@ -68,7 +68,7 @@ def _check_sizes(portable: Portable, stored: int) -> None:
         one = cost(call, portable.weights)
         spent["calls"] += 1
         spent["numbers"] += one.numbers
-        seconds += one.seconds
+        seconds += one.seconds * share
         _demand(spent["calls"], MOST_CALLS, "calls of layers", call.path)
         _demand(spent["numbers"], MOST_NUMBERS, "numbers", call.path)
         _demand(round(seconds, 1), round(most_seconds, 1), "seconds a run, and more behind it", call.path)

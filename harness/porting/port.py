@@ -70,7 +70,8 @@ def port_file(file: Path, config: Path | None, output: Path, request: Request, *
     )
     _refuse_custom(portable)
     if (request.proof or request.standalone or request.target == "onnx") and not request.trusted:
-        affordable.check(portable, confined.stored(file))  # an ONNX graph is written by a run
+        # An ONNX graph is written by a run, and so is model.py.
+        affordable.check(portable, confined.stored(file), twice=request.standalone)
     alone = _standalone(portable, request) if request.standalone else None
     case, modules, arrays = _proof(portable, request, command, alone) if request.proof else (None, {}, {})
     results = _results(portable, case, modules, arrays, command, _untried(portable, request))

@@ -61,6 +61,13 @@ def test_without_the_check_it_would_be_run(what: str, monkeypatch: pytest.Monkey
     affordable.check(TOO_LARGE[what])
 
 
+def test_two_ports_take_longer_than_one() -> None:
+    long = model(steps=20_000)
+    affordable.check(long)
+    with pytest.raises(Unsupported, match="seconds a run"):
+        affordable.check(long, twice=True)
+
+
 def test_a_larger_file_may_take_longer() -> None:
     affordable.check(TOO_LARGE["seconds a run"], stored=100 << 20)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from weight_mapping.errors import PortingError
+from weight_mapping.errors import Unwritable
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:60]}.", suffix=".part")
     except OSError as error:
-        raise PortingError("can't be written", where=str(path), found=error.strerror) from error
+        raise Unwritable("can't be written", where=str(path), found=error.strerror) from error
     os.close(handle)
     temporary = Path(name)
     try:
@@ -34,7 +34,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         reason = _reason(error)
         if reason is None:
             raise
-        raise PortingError("can't be written", where=str(path), found=reason) from error
+        raise Unwritable("can't be written", where=str(path), found=reason) from error
     finally:
         temporary.unlink(missing_ok=True)
 
