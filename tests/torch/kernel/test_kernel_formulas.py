@@ -12,8 +12,10 @@ from kernel_rows import ALL, NUMPY, UNIT, grid, near
 
 from weight_mapping import activations
 from weight_mapping.activations import Activation, activation
+from weight_mapping.spec import Cell
 from weight_mapping.torch import kernel
-from weight_mapping.torch.kernel import formulas, library
+from weight_mapping.torch.kernel import check, formulas, library
+from weight_mapping.torch.kernel.words import words_of
 
 pytestmark = pytest.mark.skipif(not kernel.standing().runs, reason=f"no compiled cells: {kernel.standing().why}")
 
@@ -69,13 +71,28 @@ def test_only_numbers_reach_the_text() -> None:
 
 def test_a_wrong_row_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     """The steps compute silu with a slope that is off, the compiled row was made from another."""
-    from weight_mapping.spec import Cell
-    from weight_mapping.torch.kernel import check
-    from weight_mapping.torch.kernel.words import words_of
-
     words = words_of(Cell(kind="rnn", units=1, activation=activation("silu")))
     assert check.difference(words, torch.float32) < check.LARGEST
     row = activations.ROWS["silu"]
     wrong = replace(row, function=lambda x, xp: row.function(x, xp) * 1.01)
     monkeypatch.setitem(activations.ROWS, "silu", wrong)
     assert check.difference(words, torch.float32) > 10 * check.LARGEST
+
+
+UNBOUNDED = [
+    ("lstm", "exponential", "hard_sigmoid slope=0.2"), ("lstm", "tanh", "exponential"), ("lstm", "tanh", "linear"),
+    ("gru_after", "exponential", "sigmoid"), ("gru_before", "tanh", "exponential"), ("rnn", "exponential", "sigmoid"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("words", UNBOUNDED, ids=" ".join)
+def test_activations_without_a_bound_are_judged_on_numbers_that_they_bear(
+    words: tuple[str, str, str], dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They agree there; and a row that is off by a hundredth still doesn't."""
+    assert check.difference(words, dtype) < check.LARGEST
+    name = words[1] if words[1] != "tanh" else words[2]
+    row = activations.ROWS[name]
+    monkeypatch.setitem(activations.ROWS, name, replace(row, function=lambda x, xp: row.function(x, xp) * 1.01))
+    assert check.difference(words, dtype) > 5 * check.LARGEST
