@@ -68,7 +68,39 @@ def test_the_variable_names_the_compiler(tmp_path: Path, monkeypatch: pytest.Mon
     own.write_text("#!/bin/sh\necho mine 1.0\nexit 0\n")
     own.chmod(0o700)
     monkeypatch.setenv("CXX", str(own))
-    assert compiler.compiler() == (str(own), "mine 1.0")
+    found = compiler.compiler()
+    assert found and found[0] == str(own)
+    (tmp_path / "link").symlink_to(own)
+    monkeypatch.setenv("CXX", str(tmp_path / "link"))
+    assert compiler.compiler() == (str(tmp_path / "link"), found[1])
+    own.write_text("#!/bin/sh\nexit 100\n")
+    assert compiler.compiler() != (str(tmp_path / "link"), found[1])
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_the_compiler_is_asked_once_for_its_flags(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: bool
+) -> None:
+    """Its answer is kept for it alone: another compiler, or other flags, are asked anew."""
+    calls, own = tmp_path / "calls", tmp_path / "mine"
+    own.write_text(f'#!/bin/sh\necho "$1" >> "{calls}"\nexit {int(refused)}\n')
+    own.chmod(0o700)
+    monkeypatch.setenv("CXX", str(own))
+    assert [compiler.takes(("-mnew",)) for _ in range(3)] == [not refused] * 3
+    assert calls.read_text().split() == ["-mnew"]
+    assert compiler.takes(("-mother",)) != refused
+    own.write_text(f'#!/bin/sh\necho changed >> "{calls}"\nexit {int(not refused)}\n')
+    assert compiler.takes(("-mnew",)) == refused
+    assert calls.read_text().split() == ["-mnew", "-mother", "changed"]
+
+
+def test_without_a_folder_the_compiler_is_asked_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cache").write_text("")
+    own = tmp_path / "mine"
+    own.write_text("#!/bin/sh\nexit 1\n")
+    own.chmod(0o700)
+    monkeypatch.setenv("CXX", str(own))
+    assert not compiler.takes(("-mnew",))
 
 
 @needs_compiler

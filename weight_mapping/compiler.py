@@ -16,6 +16,7 @@ from weight_mapping.files.atomic import replacing
 NAMES = ("c++", "g++", "clang++")
 PATIENCE = 300.0
 """Seconds after which a compiler is given up."""
+TAKEN, REFUSED = "taken", "refused"
 ELSEWHERE = "Name a folder of yours by XDG_CACHE_HOME."
 
 
@@ -24,23 +25,36 @@ class CannotCompile(PortingError):
 
 
 def compiler() -> tuple[str, str] | None:
-    """The C++ compiler that would be called, and how it names its version: $CXX, else the first of `NAMES`."""
+    """The C++ compiler that would be called, and what tells it from another without starting it: the file behind the
+    name, its size and its time. $CXX, else the first of `NAMES`."""
     for name in (os.environ.get("CXX"), *NAMES):
         if name and (path := shutil.which(name)):
-            told = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=30)
-            return path, (told.stdout.splitlines() or [Path(path).name])[0]
+            file = Path(path).resolve()
+            found = file.stat()
+            return path, f"{file} {found.st_size} {found.st_mtime_ns}"
     return None
 
 
 def takes(flags: tuple[str, ...]) -> bool:
-    """Whether the compiler knows these flags: an older one lacks those of newer processors. Without one nothing is
-    refused yet; `library` does that."""
+    """Whether the compiler knows these flags: an older one lacks those of newer processors. It is asked once, and its
+    answer kept. Without a compiler, or a folder, nothing is refused yet; `library` does that."""
     found = compiler()
     if found is None:
         return True
-    command = [found[0], *flags, "-E", "-x", "c++", "-"]
+    try:
+        kept = folder() / f"flags-{_digest(*flags, *found)}"
+        if not kept.exists():
+            with replacing(kept) as made:
+                made.write_text(_asked(found[0], flags), encoding="utf-8")
+        return kept.read_text(encoding="utf-8") == TAKEN
+    except PortingError:
+        return _asked(found[0], flags) == TAKEN
+
+
+def _asked(path: str, flags: tuple[str, ...]) -> str:
+    command = [path, *flags, "-E", "-x", "c++", "-"]
     told = subprocess.run(command, input="", capture_output=True, text=True, check=False)
-    return told.returncode == 0
+    return REFUSED if told.returncode else TAKEN
 
 
 def folder() -> Path:
@@ -71,8 +85,7 @@ def library(name: str, source: str, headers: Path, flags: tuple[str, ...], key: 
     if found is None:
         raise CannotCompile("there is no C++ compiler", expected=f"one of {', '.join(NAMES)}, or its path in CXX")
     texts = [source, *(path.read_text(encoding="utf-8") for path in sorted(headers.glob("*.h")))]
-    digest = hashlib.sha256("\0".join([*texts, *flags, *found, key]).encode()).hexdigest()
-    path = folder() / f"{name}-{digest[:32]}.so"
+    path = folder() / f"{name}-{_digest(*texts, *flags, *found, key)}.so"
     if not path.exists():
         print(f"lstm-parity: compiling {name}, once, into {path.parent} …", file=sys.stderr, flush=True)
         command = [found[0], *flags, "-shared", "-fPIC", f"-I{headers}", "-x", "c++", "-", "-o"]
@@ -84,6 +97,10 @@ def library(name: str, source: str, headers: Path, flags: tuple[str, ...], key: 
         except PortingError as error:
             raise CannotCompile("there is nowhere to keep compiled code", found=error, way_out=ELSEWHERE) from error
     return path
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:32]
 
 
 def _compile(command: list[str], source: str, name: str) -> None:

@@ -23,18 +23,21 @@ from weight_mapping.torch.kernel import choice, formulas, library
 compiled = pytest.mark.skipif(not kernel.standing().runs, reason=f"no compiled cells: {kernel.standing().why}")
 
 
-@pytest.fixture(autouse=True)
-def _nothing_known() -> Iterator[None]:
-    """Each test asks anew, and leaves nothing behind."""
+def forget() -> None:
     memories = (
         choice._obstacle, choice._say, library.address, library.cells, library._compiled, library._compiled_for,
         library.target,
     )  # fmt: skip
     for memory in memories:
         memory.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_known() -> Iterator[None]:
+    """Each test asks anew, and leaves nothing behind."""
+    forget()
     yield
-    for memory in memories:
-        memory.cache_clear()
+    forget()
 
 
 def answer() -> torch.Tensor:
@@ -61,6 +64,16 @@ def test_the_kernel_runs_by_default(calls: list[str], capfd: pytest.CaptureFixtu
     answer()
     assert calls == [*check_calls, "lstm_forward", "lstm_forward"]
     assert "step by step" not in capfd.readouterr().err
+
+
+@compiled
+def test_what_is_compiled_already_starts_no_process(monkeypatch: pytest.MonkeyPatch, calls: list[str]) -> None:
+    answer()
+    forget()
+    calls.clear()
+    monkeypatch.setattr(subprocess, "Popen", None)
+    answer()
+    assert calls == ["lstm_forward", "lstm_backward", "lstm_forward"]
 
 
 @compiled
@@ -152,6 +165,7 @@ def test_a_compiler_without_flags_for_this_processor_compiles_for_a_lesser_one(
         old.write_text(f'#!/bin/sh\ncase "$*" in *{refused}*) exit 1;; esac\nexec {found[0]} "$@"\n')
         old.chmod(0o700)
         monkeypatch.setenv("CXX", str(old))
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
         monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
         library.target.cache_clear()
         assert library.target() == (left, library.FLAGS.get(left, ()))
