@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from harness.lasting import spare_what_stays
+from harness.memory import settle
 from weight_mapping import __version__
 from weight_mapping.errors import PortingError, printable
 
@@ -66,7 +66,7 @@ def cli(debug: bool) -> None:
 def main(args: list[str] | None = None) -> None:
     """Run the command and exit with its code; a PortingError is one line on stderr, no traceback without --debug."""
     if args is None:
-        spare_what_stays()  # the command is the process
+        settle()  # the command is the process
     arguments = sys.argv[1:] if args is None else args
     try:
         code: Any = cli.main(arguments, prog_name=NAME, standalone_mode=False)

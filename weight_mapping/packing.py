@@ -13,6 +13,7 @@ import numpy as np
 
 from weight_mapping.errors import PortingError, Unrepresentable, WeightsMismatch
 from weight_mapping.layouts import LAYOUTS, ArrayRow, Layout
+from weight_mapping.mapped import give_back
 from weight_mapping.spec import GATES
 from weight_mapping.weights import Array, CellWeights
 
@@ -154,18 +155,22 @@ def laid_out(row: Layout, weights: CellWeights) -> Iterator[tuple[str, Array]]:
     sizes |= dict(zip(_SPACE[6 - weights.kernel.ndim :], weights.kernel.shape[3:], strict=True))
     canonical_gates, arrays = GATES[_gate_kind(row)], dict(weights.arrays())
     for name, array_row, key in _stored(row):
-        whole = arrays[array_row.canonical]
         axis = _CANONICAL[array_row.canonical].index("g")
         if key is None or key in "01":
-            whole = (
-                whole
-                if row.gates == canonical_gates
-                else whole.take([canonical_gates.index(g) for g in row.gates], axis)
-            )
+            whole = _taken(arrays[array_row.canonical], [canonical_gates.index(g) for g in row.gates], axis)
             whole = whole if key is None else whole[int(key)][None]
         else:
-            whole = whole.take([canonical_gates.index(key)], axis)
+            whole = _taken(arrays[array_row.canonical], [canonical_gates.index(key)], axis)
         yield name, _from_canonical(whole, array_row, sizes)
+
+
+def _taken(whole: Array, order: list[int], axis: int) -> Array:
+    """These places along the axis: the array itself where they are all, in order."""
+    if order == list(range(whole.shape[axis])):
+        return whole
+    taken = whole.take(order, axis)
+    give_back(whole)
+    return taken
 
 
 def _gate_kind(row: Layout) -> str:

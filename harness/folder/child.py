@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 from typing import IO
 
-from harness.lasting import spare_what_stays
+from harness.memory import settle
 
 
 def main() -> None:
     """Until the input ends. What libraries print goes to stderr: stdout is the answers'."""
-    spare_what_stays()
+    settle()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)

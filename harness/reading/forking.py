@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
-from harness.lasting import spare_what_stays
+from harness.memory import settle
 
 NEEDED = ("harness.reading.readings", "pyfive", "weight_mapping.drafting")
 """What a reading imports when it first needs it."""
@@ -59,7 +59,7 @@ class Forks:
 
 def main() -> None:
     """Fork for each line of the input; say how each fork ended."""
-    spare_what_stays()
+    settle()
     for name in NEEDED:
         importlib.import_module(name)
     for line in sys.stdin.buffer:

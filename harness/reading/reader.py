@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from harness.lasting import spare_what_stays
+from harness.memory import settle
 from weight_mapping.errors import PortingError, UnsafeFile, Unsupported, shown
 from weight_mapping.files.guard import reading
 from weight_mapping.files.safetensors import stream
@@ -30,7 +30,7 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 def main() -> None:
     """Read what the one argument asks for."""
-    spare_what_stays()
+    settle()
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that nothing else is written into the answer
     answer(json.loads(sys.argv[1]), output)
