@@ -1,5 +1,5 @@
 """Functional models of Keras 3 whose graph is a maze: calls that double from level to level, cycles, tensors of nobody,
-a hundred thousand layers. Their weights are those of the sound model's LSTM."""
+twelve thousand layers. Their weights are those of the sound model's LSTM."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ ATTACKS: Mapping[str, Make] = {
     "graph of doubling models": graph(lambda: _doubling_models(30)),
     "graph of doubling sizes": graph(lambda: _doubling_sizes(60)),
     "graph of doubling paths": graph(lambda: [*_doubling_paths(300), layer("Lambda", "end", [tensor("a299")])]),
-    "graph of 100000 layers": graph(lambda: _row(100_000)),
+    "graph of 12000 layers": graph(lambda: _row(12_000)),
     "graph of 12000 layers at once": graph(lambda: wide(12_000)),
     "graph of 12000 calls": graph(
         lambda: [entry("i"), lstm(tensor("i")), layer("Dropout", "d", [tensor("lstm")] * 12_000, rate=0.1)]

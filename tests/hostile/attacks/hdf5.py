@@ -13,7 +13,7 @@ from attacks.changed_h5 import Make, array, h5, kernel, linked
 
 
 def gzip_bomb(file: Any) -> None:
-    size = 1 << 30
+    size = 1 << 28
     data = file.create_dataset(f"{kernel(file)}_b", (size // 4,), "f4", chunks=(size // 4,), compression="gzip")
     packer = zlib.compressobj(9)
     block = bytes(1 << 20)

@@ -98,8 +98,8 @@ ATTACKS: Mapping[str, Make] = {
     "savedmodel's backend is an object": metadata(lambda root: {**root, "backend": {"os": "system"}}),
     "savedmodel's configuration is text": metadata(lambda root: {**root, "model_config": "os.system"}),
     "savedmodel of a class": metadata(lambda root: {"class_name": "os.system", "config": {"layers": []}}),
-    "savedmodel of a million nodes": savedmodel(
-        lambda model: (model / "keras_metadata.pb").write_bytes(field(1, field(3, b"root") + field(5, b"{}")) * 10**6)
+    "savedmodel of 200000 nodes": savedmodel(
+        lambda model: (model / "keras_metadata.pb").write_bytes(field(1, field(3, b"root") + field(5, b"{}")) * 200_000)
     ),
     "savedmodel of a message without end": savedmodel(
         lambda model: (model / "keras_metadata.pb").write_bytes(b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\x7f")
