@@ -30,12 +30,12 @@ def command(reference: Path, suspect: Path, config: Path | None, trusted: bool, 
     lstm-parity diagnose model.h5 suspect.safetensors
     lstm-parity diagnose model.h5 answers.npz
     """
-    from harness.diagnosis import models
+    from harness.diagnosis import models, recordings
 
     a = confined.load(reference, config, trusted=trusted)
     if suspect.suffix == ".npz":
         inputs, outputs = _recording(suspect, trusted)
-        places = models.diagnose_recording(a, inputs, outputs)
+        places = recordings.diagnose_recording(a, inputs, outputs)
     else:
         places = models.diagnose_portables(a, confined.load(suspect, trusted=trusted))
     click.echo(json.dumps([asdict(p) for p in places], indent=1) if as_json else "\n".join(_lines(places)))

@@ -17,6 +17,7 @@ import numpy as np
 from harness.backends import Arrays
 from harness.backends.oracle import OracleSubject
 from harness.compare import UNIT, Difference, difference
+from harness.diagnosis.gates import parted_in
 from harness.mutants.mutant import Run
 from harness.mutants.pairs import applied, both, first_of, first_sample, fitting, near
 from harness.mutants.table import MUTANTS, SEEN_IN_OUTPUTS, Mutant, orders
@@ -63,7 +64,7 @@ def diagnose_outputs(problem: Problem, found: Arrays, *, run: Run | None = None)
     best = _ranked(_of_singles(problem, reference, found, apart, run))
     if best and best[0].explains:
         return best
-    return _ranked([*_of_pairs(problem, found, apart, run), *_parted(reference, found, best)])
+    return _ranked([*_of_pairs(problem, found, apart, run), *_parted(problem, reference, found, best)])
 
 
 def _of_singles(problem: Problem, reference: Arrays, found: Arrays, apart: Difference, run: Run) -> list[Finding]:
@@ -112,8 +113,8 @@ def diagnose_training(
     return _ranked([_finding(m, distance(wrong, found), apart) for m, wrong in answers if wrong is not None])
 
 
-def _parted(reference: Arrays, found: Arrays, best: Sequence[Finding]) -> tuple[Finding, ...]:
-    """The findings, none of which explains it, with the place where the outputs part first."""
+def _parted(problem: Problem, reference: Arrays, found: Arrays, best: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings, none of which explains it, with the place where the outputs part first, and in which gate."""
     y, other = (arrays.get("y") for arrays in (reference, found))
     if y is None or other is None or y.shape != other.shape or y.ndim != 3:
         return tuple(best)
@@ -123,6 +124,8 @@ def _parted(reference: Arrays, found: Arrays, best: Sequence[Finding]) -> tuple[
     step = int(apart.any((0, 2)).argmax())
     batch, unit = (int(n) for n in np.argwhere(apart[:, step])[0])
     where = f"they part first at step {step}, batch {batch}, unit {unit}"
+    gate = parted_in(problem, found, ROUNDED)
+    where += f"; {gate}" if gate else ""
     return tuple(replace(finding, where=where) for finding in best)
 
 

@@ -1,8 +1,8 @@
-"""Two models that disagree, or a model and what a port of it answered: which convention differs, in which layer."""
+"""Two models that disagree: which convention differs, in which layer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import zip_longest
 from typing import Any
@@ -10,15 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.backends import Arrays, output_names
 from harness.compare import difference
-from harness.diagnosis.answers import CANDIDATES, EXACT, ROUNDED, Finding, diagnose_weights, distance, explaining
-from harness.diagnosis.likely import diagnosed, of_portable
+from harness.diagnosis.answers import ROUNDED, Finding, diagnose_weights
 from harness.problems import Layer, Problem
-from weight_mapping import oracle
-from weight_mapping.errors import PortingError
 from weight_mapping.packing import with_bias
-from weight_mapping.spec import Bidirectional, Cell, ModelSpec, Path, Recurrent, leaves, parts, with_leaves
+from weight_mapping.spec import Bidirectional, Cell, Path, Recurrent, leaves, parts, with_leaves
 from weight_mapping.weights import CellWeights, Portable
 
 _NAMES = {
@@ -154,77 +150,3 @@ def _others(a: Portable, b: Portable) -> Iterator[Place]:
 
 def _plain(portable: Portable) -> list[tuple[Path, Mapping[str, NDArray[Any]]]]:
     return [(path, w) for path, _, w in portable.leaves() if not isinstance(w, CellWeights)]
-
-
-def diagnose_recording(portable: Portable, inputs: tuple[Any, ...], outputs: Arrays) -> tuple[Place, ...]:
-    """What explains the outputs ('y', or 'y0', 'y1' …) that a port of the model recorded for these inputs: every known
-    mistake tried on every recurrent layer; where one layer is all there is, every two as well. Empty where they are
-    right."""
-    right = _run(portable, inputs)
-    if distance(right, outputs).error <= ROUNDED:
-        return ()
-    alone = of_portable(portable)
-    if alone and len(inputs) == 1 and len(outputs) == len(output_names(alone[0])):
-        findings = diagnosed(alone, inputs, (), [outputs[name] for name in sorted(outputs)])
-        (name,) = portable.spec.layers
-        return (Place(layer=name, findings=_shown(findings)),)
-    tried = [
-        (distance(wrong, outputs).error, "/".join(path), mutant)
-        for path, layer in recurrent_layers(portable.spec)
-        for mutant in CANDIDATES
-        if (wrong := _mistaken(portable, path, layer, mutant.change, mutant.seen, inputs)) is not None
-        and distance(right, wrong).error > EXACT
-    ]
-    best = sorted(tried, key=lambda t: t[0])
-    certain = [one for one in best if one[0] <= 10 * ROUNDED]
-    return tuple(
-        Place(
-            layer=path,
-            findings=(
-                Finding(
-                    name=m.id, explanation=m.description, fix=m.fix, distance=error,
-                    explains=bool(certain),
-                ),
-            ),
-        )
-        for error, path, m in certain or best[:3]
-    )  # fmt: skip
-
-
-def _shown(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Those that explain it, or the three that come nearest."""
-    return tuple(explaining(findings)) or findings[:3]
-
-
-def _run(portable: Portable, inputs: tuple[Any, ...]) -> Arrays:
-    y = oracle.run(portable, *inputs)
-    return {"y": y} if not isinstance(y, tuple) else {f"y{n}": each for n, each in enumerate(y)}
-
-
-def _mistaken(
-    portable: Portable, path: Path, layer: Layer, change: Callable[[Problem], Problem | None],
-    look: Callable[[Arrays], Arrays], inputs: tuple[Any, ...],
-) -> Arrays | None:  # fmt: skip
-    """The model's outputs with the mistake made in one layer; None where it can't be made within a model."""
-    inside = {p[len(path) :]: w for p, w in portable.weights.items() if p[: len(path)] == path}
-    cells = {p: w for p, w in inside.items() if isinstance(w, CellWeights)}
-    problem = Problem(layer=layer, weights=cells, xs=(np.zeros((1, 1, 1)),))
-    try:
-        changed = change(problem)
-        if changed is None:
-            return None
-        weights = {**portable.weights, **{(*path, *p): w for p, w in changed.weights.items()}}
-        spec = _replaced(portable.spec, path, changed.layer)
-        return look(_run(replace(portable, spec=spec, weights=weights), inputs))
-    except PortingError:
-        return None
-
-
-def _replaced(spec: Any, path: Path, layer: Layer) -> Any:
-    """The model with another layer at this path."""
-    if not path:
-        return layer
-    if isinstance(spec, ModelSpec):
-        inner = _replaced(spec.layers[path[0]], path[1:], layer)
-        return replace(spec, layers={**spec.layers, path[0]: inner})
-    return replace(spec, layer=_replaced(spec.layer, path[1:], layer))

@@ -11,8 +11,10 @@ from click.testing import CliRunner
 
 import weight_mapping as wm
 from harness.commands.diagnose import _lines, command
+from harness.diagnosis import recordings
 from harness.diagnosis.answers import Finding
-from harness.diagnosis.models import Place, diagnose_portables, diagnose_recording, recurrent_layers
+from harness.diagnosis.models import Place, diagnose_portables, recurrent_layers
+from harness.diagnosis.recordings import diagnose_recording
 from harness.mutants.table import MUTANTS
 from harness.problems import Problem
 from weight_mapping.weights import CellWeights, Portable
@@ -29,9 +31,9 @@ def model() -> Portable:
     return wm.load(FILE)
 
 
-def planted(model: Portable, name: str) -> tuple[str, Portable]:
-    """The model with one mistake in its second recurrent layer, and that layer's name."""
-    path, layer = list(recurrent_layers(model.spec))[1]
+def planted(model: Portable, name: str, number: int = 1) -> tuple[str, Portable]:
+    """The model with one mistake in a recurrent layer, the second, and that layer's name."""
+    path, layer = list(recurrent_layers(model.spec))[number]
     cells = {p[len(path) :]: w for p, w in model.weights.items() if p[: len(path)] == path}
     mutant = next(m for m in MUTANTS if m.id == name)
     typed = {p: w for p, w in cells.items() if isinstance(w, CellWeights)}
@@ -90,6 +92,54 @@ def test_two_mistakes_in_a_recording_are_named() -> None:
     best = place.findings[0]
     names = {frozenset(name.split(", and ")) for name in (best.name, *best.ties)}
     assert best.explains and frozenset({"bias doubled", "input one step late"}) in names
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [((0, "bias doubled"), (1, PLANTED[5])), ((1, PLANTED[0]), (1, PLANTED[1]))]
+)
+def test_two_mistakes_in_a_recording_of_several_layers_are_named(
+    model: Portable, first: tuple[int, str], second: tuple[int, str]
+) -> None:
+    wrong, layers = model, []
+    for number, name in (first, second):
+        layer, wrong = planted(wrong, name, number)
+        layers.append(layer)
+    x = np.random.default_rng(0).standard_normal((3, 10, 3))
+    (place,) = diagnose_recording(model, (x,), {"y": np.asarray(wm.oracle.run(wrong, x)).astype(np.float32)})
+    assert place.layer == " and ".join(dict.fromkeys(layers)) and place.findings[0].explains
+    named = set(place.findings[0].name.split(", and "))
+    apart = layers[0] != layers[1]
+    assert named == {f"{n} in {at}" if apart else n for (_, n), at in zip((first, second), layers, strict=True)}
+
+
+def test_noise_in_a_recording_of_several_layers_is_not_explained(
+    model: Portable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = np.random.default_rng(0).standard_normal((3, 10, 3))
+    y = np.asarray(wm.oracle.run(model, x))
+    noisy = {"y": y + np.random.default_rng(1).normal(0, 0.1, y.shape)}
+    places = diagnose_recording(model, (x,), noisy)
+    assert len(places) == 3 and not any(f.explains or f.where for place in places for f in place.findings)
+    monkeypatch.setattr(recordings, "_WORK", 0)
+    (finding,) = diagnose_recording(model, (x,), noisy)[0].findings
+    assert "two mistakes at once were not tried" in finding.where and not finding.explains
+
+
+def test_a_small_difference_is_not_explained_by_a_mistake_that_is_as_small(model: Portable) -> None:
+    x = np.random.default_rng(0).standard_normal((3, 10, 3))
+    y = np.asarray(wm.oracle.run(model, x))
+    off = {"y": y + 5e-4 * np.abs(y).max() * np.random.default_rng(1).choice([-1, 1], y.shape)}
+    assert not any(f.explains for place in diagnose_recording(model, (x,), off) for f in place.findings)
+
+
+def test_what_explains_a_recording_in_either_layer_is_a_tie(model: Portable, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, wrong = planted(model, "bias doubled")
+    x = np.random.default_rng(0).standard_normal((3, 10, 3))
+    row = next(m for m in MUTANTS if m.id == "bias doubled")
+    monkeypatch.setattr(recordings, "CANDIDATES", (row, replace(row, id="the same by another name")))
+    one, other = diagnose_recording(model, (x,), {"y": np.asarray(wm.oracle.run(wrong, x))})
+    assert one.findings[0].ties == (f"the same by another name ({layer})",)
+    assert other.findings[0].ties == (f"bias doubled ({layer})",)
 
 
 def test_where_nothing_explains_a_recording_the_command_says_so_and_where(tmp_path: Path) -> None:
