@@ -35,8 +35,8 @@ def run_cell(
     masks = (dropped or DropoutMasks()) if dropping else None
     if isinstance(cell, ConvCell):
         return run_conv_lstm(cell, module, x, states, mask, masks)
-    if masks is None and kernel.serves(cell, x):
-        return kernel.run(cell, Stored(cell, module), x, states, mask)
+    if masks is None and kernel.serves(words := kernel.words_of(cell), x):
+        return kernel.run(words, Stored(cell, module), x, states, mask)
     p, of_input, of_state = Fused(cell, module), None, None
     if masks is not None:
         gates, h = len(cell.gates), x.new_empty(x.shape[1], cell.units)

@@ -93,7 +93,7 @@ def test_any_size_as_the_plain_steps(
     bound = (8 * (width + units + steps * batch) ** 0.5 + 24) * ROUNDING[dtype] * 2 * steps
     for threads in (2, 5, 1):
         torch.set_num_threads(threads)
-        found = results(lambda: kernel.run(cell, Stored(cell, module), x, states, mask), inputs)
+        found = results(lambda: kernel.run(kernel.words_of(cell), Stored(cell, module), x, states, mask), inputs)
         for n, (a, b) in enumerate(zip(found, expected, strict=True)):
             assert a.shape == b.shape
             largest = float(b.detach().abs().max()) if b.numel() else 0.0

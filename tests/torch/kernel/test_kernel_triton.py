@@ -87,9 +87,9 @@ def test_any_size_as_the_plain_steps(
         products = project(x, p.weight_ih, p.bias_ih, None)
         step = stepper(cell, p.weight_hh, p.bias_hh, None)
         expected = results(*scan(step, products, states or zeros(cell, products), mask), inputs)
-        found = results(*kernel.run(cell, Stored(cell, module), x, states, mask), inputs)
+        found = results(*kernel.run(kernel.words_of(cell), Stored(cell, module), x, states, mask), inputs)
         with torch.no_grad():
-            alone, last = kernel.run(cell, Stored(cell, module), x, states, mask)
+            alone, last = kernel.run(kernel.words_of(cell), Stored(cell, module), x, states, mask)
         for a, b in zip([*found, alone, *last], [*expected, *expected[: 1 + len(last)]], strict=True):
             assert a.shape == b.shape
             largest = float(b.detach().abs().max()) if b.numel() else 0.0

@@ -6,5 +6,6 @@ Where it can't be compiled, or computes anything else than the steps of `weight_
 
 from weight_mapping.torch.kernel.choice import DEVICES, SWITCH, Standing, serves, standing
 from weight_mapping.torch.kernel.running import run
+from weight_mapping.torch.kernel.words import words_of
 
-__all__ = ["DEVICES", "SWITCH", "Standing", "run", "serves", "standing"]
+__all__ = ["DEVICES", "SWITCH", "Standing", "run", "serves", "standing", "words_of"]

@@ -30,11 +30,11 @@ class Standing:
     why: str
 
 
-def serves(cell: Cell, x: Tensor) -> bool:
+def serves(words: Words, x: Tensor) -> bool:
     """Whether the kernel computes this cell on such an input; the first question compiles it. Autocast, the
     transforms of torch.func and derivatives forward go their own ways through the plain steps."""
-    device = x.device.type
-    if device not in DEVICES or x.dtype not in DTYPES:
+    device, dtype = x.device.type, DTYPES.get(x.dtype)
+    if device not in DEVICES or dtype is None:
         return False
     if (
         torch.is_autocast_enabled(device)
@@ -42,7 +42,7 @@ def serves(cell: Cell, x: Tensor) -> bool:
         or forward_ad._current_level >= 0
     ):
         return False
-    return _trusted(words_of(cell), str(x.dtype), device)
+    return _trusted(words, dtype, device)
 
 
 def standing(device: str = "cpu") -> Standing:
@@ -52,7 +52,7 @@ def standing(device: str = "cpu") -> Standing:
     if device == "cuda" and not torch.cuda.is_available():
         return Standing(runs=False, why=f"PyTorch {torch.__version__} sees no CUDA device")
     cell = Cell(kind="lstm", units=1, recurrent_activation=hard_sigmoid(1 / 5))
-    obstacle = _obstacle(words_of(cell), "torch.float32", device)
+    obstacle = _obstacle(words_of(cell), "float", device)
     return Standing(runs=obstacle is None, why=obstacle or f"{DEVICES[device]()}; it agrees with the steps")
 
 
@@ -92,13 +92,12 @@ MOST = 64
 
 @cache
 def _obstacle(of: Words, dtype: str, device: str) -> str | None:
-    """Why this cell can't take the kernel, which is said on stderr once; None where it can."""
+    """Why this cell can't take the kernel, which is said on stderr once; None where it can. `dtype` as in `DTYPES`."""
     if _obstacle.cache_info().misses > MOST:
         return f"more than {MOST} different cells in one process"
     try:
         runs = 1 if device == "cpu" else 2  # of which the second is played from a graph
-        number = getattr(torch, dtype.removeprefix("torch."))
-        difference = max(check.difference(of, number, device) for _ in range(runs))
+        difference = max(check.difference(of, getattr(torch, dtype), device) for _ in range(runs))
         if difference <= check.LARGEST:
             return None
         obstacle = f"compiled, it is off by {difference:.3g} units of rounding where {check.LARGEST:.0f} are allowed"

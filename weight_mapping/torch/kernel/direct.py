@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from weight_mapping.torch.kernel import operators
 
-_PLAIN = {Tensor, nn.Parameter}
+_PLAIN = {Tensor, nn.Parameter, type(None), str, bool}
 
 
 def recurrence(*given: Any) -> tuple[Tensor, ...]:
@@ -30,7 +30,7 @@ def _followed(given: tuple[Any, ...]) -> bool:
         torch.compiler.is_compiling()
         or torch._C._get_tracing_state() is not None
         or torch._C._len_torch_dispatch_stack() > 0
-        or any(isinstance(t, Tensor) and type(t) not in _PLAIN for t in given)
+        or not _PLAIN.issuperset(map(type, given))
     )
 
 

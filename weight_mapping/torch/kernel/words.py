@@ -28,7 +28,7 @@ def cell_of(words: Words, units: int) -> Cell:
 
 
 def _stated(of: Activation) -> str:
-    return " ".join([of.name, *(f"{name}={value!r}" for name, value in of.parameters)])
+    return " ".join([of.name, *[f"{name}={value!r}" for name, value in of.parameters]])
 
 
 @cache
