@@ -26,6 +26,9 @@ from weight_mapping.weights import CellWeights
 _PATH = ("0",)
 _SPARE = 8
 """So many more steps than unknowns a gate's numbers are found from."""
+_LOOSE = 10.0
+"""A fit is given up where it misses by more than so many times what the answer may: where activations bend, a straight
+line misses by more than the layer with its numbers."""
 _SHOWN = 4
 """So many units are listed; of more, how many they are."""
 
@@ -72,10 +75,12 @@ def _tells(cell: Cell) -> bool:
 def _account(problem: Problem, cell: Cell, found: Arrays, letter: str, reach: float) -> str:
     """The fewest of the gate's numbers that account for what was found; '' where none do, or the steps are too few."""
     weights = problem.weights[_PATH]
-    solved = _SOLVE[cell.kind](cell, weights, problem, np.asarray(found["y"], np.float64), letter)
+    y = np.asarray(found["y"], np.float64)
+    solved = _SOLVE[cell.kind](cell, weights, problem, y, letter)
+    within = _LOOSE * reach * float(np.abs(y).max())
     every = list(solved.factors)
     for names in (*([name] for name in every), every):
-        numbers = _least_squares(solved, [solved.factors[name] for name in names])
+        numbers = _least_squares(solved, [solved.factors[name] for name in names], within)
         if numbers is not None:
             changed = dict(zip(names, numbers, strict=True))
             other = replace(problem, weights={_PATH: _with(weights, GATES[cell.kind].index(letter), changed)})
@@ -84,8 +89,9 @@ def _account(problem: Problem, cell: Cell, found: Arrays, letter: str, reach: fl
     return ""
 
 
-def _least_squares(solved: Solved, factors: list[Float]) -> list[Float] | None:
-    """By part what the gate's numbers are off by, (u, n); None where the steps are too few."""
+def _least_squares(solved: Solved, factors: list[Float], reach: float) -> list[Float] | None:
+    """By part what the gate's numbers are off by, (u, n); None where the steps are too few, or where for some unit no
+    numbers bring h within `reach`: mostly the first one."""
     units = solved.off.shape[-1]
     rows = np.concatenate([np.broadcast_to(f, (*f.shape[:2], units, f.shape[-1])) for f in factors], axis=-1)
     rows, off, weight = (a.reshape(-1, *a.shape[2:]) for a in (rows, solved.off, solved.weight))
@@ -93,8 +99,12 @@ def _least_squares(solved: Solved, factors: list[Float]) -> list[Float] | None:
     off, weight = np.where(known, off, 0.0), np.where(known, weight, 0.0)
     if known.sum(0).min() < rows.shape[-1] + _SPARE or not np.isfinite(rows).all():
         return None
-    weighted, wanted = rows * weight[..., None], off * weight
-    numbers = np.stack([np.linalg.lstsq(weighted[:, k], wanted[:, k], rcond=None)[0] for k in range(units)])
+    numbers = np.empty((units, rows.shape[-1]))
+    for k in range(units):
+        weighted, wanted = rows[:, k] * weight[:, k, None], off[:, k] * weight[:, k]
+        numbers[k] = np.linalg.lstsq(weighted, wanted, rcond=None)[0]
+        if not np.abs(weighted @ numbers[k] - wanted).max() <= reach:
+            return None
     return np.split(numbers, np.cumsum([f.shape[-1] for f in factors])[:-1], axis=-1)
 
 
