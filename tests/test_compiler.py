@@ -69,7 +69,7 @@ def test_the_variable_names_the_compiler(tmp_path: Path, monkeypatch: pytest.Mon
     own.chmod(0o700)
     monkeypatch.setenv("CXX", str(own))
     found = compiler.compiler()
-    assert found and found[0] == str(own)
+    assert found and found[0] == str(own) and compiler.version(str(own)) == "mine 1.0"
     (tmp_path / "link").symlink_to(own)
     monkeypatch.setenv("CXX", str(tmp_path / "link"))
     assert compiler.compiler() == (str(tmp_path / "link"), found[1])

@@ -106,7 +106,7 @@ def test_doctor_reads_the_requirements_from_the_metadata() -> None:
 
 
 def test_doctor_without_a_compiler_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (found := doctor.compiler()) is None or "\n" not in found[1]
+    assert (found := doctor.compiler()) is None or "\n" not in doctor.version(found[0])
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CXX", raising=False)
     assert doctor.compiler() is None

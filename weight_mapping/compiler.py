@@ -35,6 +35,12 @@ def compiler() -> tuple[str, str] | None:
     return None
 
 
+def version(path: str) -> str:
+    """How the compiler at this path names itself, in one line."""
+    told = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=30)
+    return (told.stdout.splitlines() or [Path(path).name])[0]
+
+
 def takes(flags: tuple[str, ...]) -> bool:
     """Whether the compiler knows these flags: an older one lacks those of newer processors. It is asked once, and its
     answer kept. Without a compiler, or a folder, nothing is refused yet; `library` does that."""

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import click
 
-from weight_mapping.compiler import compiler
+from weight_mapping.compiler import compiler, version
 
 DISTRIBUTION = "lstm-parity"
 PACKAGES = ("harness", "weight_mapping", "reports")
@@ -41,7 +41,7 @@ def command(as_json: bool) -> int:
         "python": sys.version.split()[0],
         "installed": dict(requirements()),
         "missing": missing(),
-        "compiler": found[1] if (found := compiler()) else None,
+        "compiler": version(found[0]) if (found := compiler()) else None,
         "kernel": kernel(),
         "measured": measured,
         "clashes": clashes(metadata.packages_distributions()),
