@@ -154,12 +154,22 @@ def legacy_order(slots: Sequence[Slot]) -> list[Slot]:
 def settle(one: Expectation, headers: Sequence[Stored]) -> object:
     """The leaf with its sizes, from the headers; a mismatch says in which layer."""
     try:
+        for name, header in zip(one.names, headers, strict=True):
+            _check_numbers(name, header)
         return one.settle({name: header.shape for name, header in zip(one.names, headers, strict=True)})
     except WeightsMismatch as problem:
         where = f"{one.where}/{problem.where or ''}".rstrip("/")
         raise WeightsMismatch(
             problem.what, where=where, found=problem.found, expected=problem.expected, way_out=_WAY_OUT
         ) from None
+
+
+def _check_numbers(name: str, header: Stored) -> None:
+    """Weights are floats, and there are some; `count` is Keras' own of the batches that a Normalization has seen."""
+    if header.dtype.kind != "f" and name != "count":
+        raise WeightsMismatch("an array that holds no floats", where=name, found=header.dtype, expected="floats")
+    if 0 in header.shape:
+        raise WeightsMismatch("an array without any number", where=name, found=header.shape)
 
 
 def _ends(stored: Stored, one: Expectation, n: int) -> bool:

@@ -13,13 +13,16 @@ import weight_mapping as wm
 from harness import compare
 from harness.cli import main
 from harness.porting import described, proving
-from weight_mapping.errors import PortingError, Unsupported
+from harness.porting import port as port_module
+from weight_mapping.activations import Activation, activation, hard_sigmoid
+from weight_mapping.errors import PortingError, Unsupported, WeightsMismatch
 from weight_mapping.spec import Cell, Input, Recurrent, chain
 from weight_mapping.weights import CellWeights, Portable
 
 h5py = pytest.importorskip("h5py")
 GOLDEN = Path(__file__).parents[1] / "golden"
 RNG = np.random.default_rng(11)
+SIGMOID = activation("sigmoid")
 
 
 def changed(path: Path, change: Any) -> Path:
@@ -48,6 +51,15 @@ def with_value(value: float) -> Any:
         return kernel
 
     return change
+
+
+@pytest.mark.parametrize("options", [("--to", "onnx"), ("--to", "keras"), ("--standalone",)], ids=" ".join)
+def test_nan_passes_nowhere(options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if options[-1] == "onnx":
+        pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(port_module, "_loaded", lambda portable, request: None)  # a Keras takes long to import
+    code, proof = port(changed(tmp_path / "m.h5", with_value(np.nan)), tmp_path / "out", *options)
+    assert code == 1 and {check["verdict"] for check in proof["checks"]} == {"fails"}
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=str)
@@ -94,6 +106,20 @@ def test_every_width_and_byte_order_of_floats(dtype: str, tmp_path: Path) -> Non
     assert wm.load(tmp_path / "out" / "model.safetensors").fingerprints() == loaded.fingerprints()
 
 
+@pytest.mark.parametrize("dtype", ["i1", "u1", "<i4", ">i8", "?"])
+def test_weights_that_are_no_floats_are_refused_by_name(dtype: str, tmp_path: Path) -> None:
+    file = changed(tmp_path / "m.h5", lambda kernel: (3 * kernel).astype(dtype))
+    with pytest.raises(WeightsMismatch, match=r"lstm_10/0/kernel.*no floats; found (u?int\d+|bool)"):
+        wm.load(file)
+
+
+@pytest.mark.parametrize("shape", [(0, 20), (3, 0)])
+def test_weights_without_any_number_are_refused_by_name(shape: tuple[int, int], tmp_path: Path) -> None:
+    file = changed(tmp_path / "m.h5", lambda kernel: kernel[: shape[0], : shape[1]])
+    with pytest.raises(WeightsMismatch, match=r"lstm_10/0/kernel.*without any number"):
+        wm.load(file)
+
+
 @pytest.mark.parametrize(("kind", "said"), [("c8", "compound"), ("S4", "string"), ("V2", "opaque")])
 def test_what_holds_no_plain_numbers_is_refused_by_name(kind: str, said: str, tmp_path: Path) -> None:
     """`V2` is what h5py makes of a bfloat16."""
@@ -102,8 +128,8 @@ def test_what_holds_no_plain_numbers_is_refused_by_name(kind: str, said: str, tm
         wm.load(file)
 
 
-def model(units: int, steps: int | None = None) -> Portable:
-    cell = Cell(kind="lstm", units=units, input_size=3)
+def model(units: int, steps: int | None = None, gates: Activation = SIGMOID) -> Portable:
+    cell = Cell(kind="lstm", units=units, input_size=3, recurrent_activation=gates)
     weights = CellWeights(
         kind="lstm", kernel=RNG.normal(size=(4, units, 3)), recurrent=RNG.normal(size=(4, units, units)),
         bias=RNG.normal(size=(1, 4, units)),
@@ -145,6 +171,14 @@ def test_arrays_in_any_order_and_byte_order_of_memory() -> None:
 def test_no_samples_and_no_steps_are_refused_by_name(shape: tuple[int, ...]) -> None:
     with pytest.raises(PortingError, match="without samples or without time steps"):
         wm.oracle.run(model(5), np.zeros(shape))
+
+
+@pytest.mark.parametrize("gates", [SIGMOID, hard_sigmoid(1 / 5)], ids=str)
+def test_no_samples_are_no_answers_and_no_steps_are_refused_in_pytorch(gates: Activation) -> None:
+    """In `nn.LSTM`, and in what is compiled."""
+    assert answers(model(5, gates=gates), np.zeros((0, 4, 3))).shape == (0, 4, 5)
+    with pytest.raises(PortingError, match="without any step"):
+        answers(model(5, gates=gates), np.zeros((2, 0, 3)))
 
 
 def test_a_million_steps_are_refused_with_the_way_out_and_ported_without_proof(
