@@ -55,10 +55,30 @@ def test_another_seed_gives_other_figures(tmp_path: Path) -> None:
     assert all(a["fingerprint"] != b["fingerprint"] and a != b for a, b in zip(one, other, strict=True))
 
 
-def test_a_port_is_the_same_every_time(tmp_path: Path) -> None:
-    """Bit for bit, the model and its spec; the results but for times."""
+@pytest.mark.parametrize(
+    ("options", "files"),
+    [
+        ((), ("model.safetensors", "spec.json")),
+        (("--standalone",), ("model.py", "model_torch.safetensors")),
+        (("--to", "onnx"), ("model.onnx",)),
+    ],
+    ids=["torch", "standalone", "onnx"],
+)
+def test_a_port_is_the_same_every_time(options: tuple[str, ...], files: tuple[str, ...], tmp_path: Path) -> None:
+    """Bit for bit, what is written of the model; the results but for times."""
+    if "onnx" in options:
+        pytest.importorskip("onnxruntime")
     file = str(GOLDEN / "k2.2.4_tensorflow_bi.h5")
-    first, again = (run(tmp_path / name, "port", file) for name in ("a", "b"))
+    first, again = (run(tmp_path / name, "port", file, *options) for name in ("a", "b"))
     assert first == again
-    for name in ("model.safetensors", "spec.json"):
+    for name in files:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_a_port_s_seed_is_that_of_its_inputs(tmp_path: Path) -> None:
+    """The model is the same; what it was tried on is not."""
+    file = str(GOLDEN / "k2.2.4_tensorflow_bi.h5")
+    one, other = (run(tmp_path / seed, "port", file, "--seed", seed)["cases"][0] for seed in ("0", "1"))
+    assert one["agreements"] != other["agreements"]
+    files = [tmp_path / seed / "model.safetensors" for seed in ("0", "1")]
+    assert files[0].read_bytes() == files[1].read_bytes()
