@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.porting.cost import cost
+from harness.porting.cost import WEIGHT, cost
 from weight_mapping import oracle
 from weight_mapping.activations import Activation
 from weight_mapping.errors import DamagedFile, PortingError, UnsafeFile, Unsupported, shown
@@ -63,21 +63,25 @@ def _check_sizes(portable: Portable, stored: int, share: float) -> None:
     spent = {"numbers": 0, "calls": 0}
     seconds, most_seconds = 0.0, MOST_SECONDS + stored / _BYTES_A_SECOND
 
-    def spend(call: Call) -> None:
+    def take(more: float, where: tuple[str, ...]) -> None:
         nonlocal seconds
+        seconds += more * share
+        _demand(round(seconds, 1), round(most_seconds, 1), "seconds a run, and more behind it", where)
+
+    def spend(call: Call) -> None:
         one = cost(call, portable.weights)
         spent["calls"] += 1
         spent["numbers"] += one.numbers
-        seconds += one.seconds * share
         _demand(spent["calls"], MOST_CALLS, "calls of layers", call.path)
         _demand(spent["numbers"], MOST_NUMBERS, "numbers", call.path)
-        _demand(round(seconds, 1), round(most_seconds, 1), "seconds a run, and more behind it", call.path)
+        take(one.seconds, call.path)
         _demand(one.working, MOST_WORKING + stored, "numbers at once", call.path)
 
     whole = portable.spec
     ends = len(whole.inputs) + len(whole.outputs)
     _demand(len(whole.nodes) + ends, MOST_CALLS, "calls of layers, inputs and outputs", (whole.name,))
     _demand(len(_activations(whole)), MOST_ACTIVATIONS, "different activations to compile", (whole.name,))
+    take(WEIGHT * sum(array.size for array in portable.arrays().values()), (whole.name,))
     for one in whole.inputs:
         _demand(prod(sizes(one)), MOST_NUMBERS, "numbers", (one.name,))
     with np.errstate(all="ignore"):

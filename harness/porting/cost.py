@@ -18,6 +18,8 @@ Weights = Mapping[Path, LeafWeights]
 _CALL, _CELL, _STEP, _NUMBER, _PRODUCT = 2.5e-3, 1e-2, 6e-5, 1.5e-8, 4e-10
 """Seconds that a call, a cell (which frameworks take long to set up), a step, a number and a product take, on one
 processor of 2024 (measured with NumPy's float64, the greatest of several sizes): what is dear there is so anywhere."""
+WEIGHT = 3e-8
+"""Seconds that each of the model's weights takes a run, wherever it is used: it is copied, moved and hashed."""
 _FEWEST = 3
 """Rows that a product is charged for at least: with fewer it is the reading of the matrix that takes the time."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -66,6 +67,19 @@ def test_two_ports_take_longer_than_one() -> None:
     affordable.check(long)
     with pytest.raises(Unsupported, match="seconds a run"):
         affordable.check(long, twice=True)
+
+
+def test_many_weights_of_few_bytes_are_too_many() -> None:
+    """Packed, or one number again and again; as many bytes as they declare are enough for them."""
+    units = 10_000
+    dense = model(plain("dense", units=units, use_bias=False))
+    kernel = np.broadcast_to(np.float32(0), (2, units))
+    wide = replace(
+        dense, weights={**dense.weights, ("l0",): {"kernel": np.broadcast_to(np.float32(0), (2, 60_000_000))}}
+    )
+    with pytest.raises(Unsupported, match=r"m: .*seconds a run"):
+        affordable.check(wide)
+    affordable.check(replace(dense, weights={**dense.weights, ("l0",): {"kernel": kernel}}), stored=kernel.nbytes)
 
 
 def test_a_larger_file_may_take_longer() -> None:
