@@ -29,6 +29,7 @@ CHARACTERS = ("generation", "tf", "theano")
         ("2.3.1", "tensorflow", (2, False, False)),
         ("2.1.6-tf", "tensorflow", (2, True, False)),
         ("2.2.4-tf", "tensorflow", (2, True, False)),
+        ("2.4", "tensorflow", (2, True, False)),
         ("2.4.0", "tensorflow", (2, True, False)),
         ("2.15.0", "tensorflow", (2, True, False)),
         ("3.0.0", "torch", (3, False, False)),
@@ -48,6 +49,7 @@ def test_who_wrote_it(version: str, backend: str | None, expected: tuple[Any, ..
         ({"inner_activation": "tanh"}, 1),
         ({"layers": [{"config": {"border_mode": "same"}}]}, 1),
         ({"dtype": {"class_name": "DTypePolicy"}}, 3),
+        ({"args": [{"class_name": "__keras_tensor__"}]}, 3),
         ({"layers": [{"config": {"batch_shape": [None, 3]}}]}, 3),
         ({"units": 3}, 2),
         ({}, 2),
@@ -55,6 +57,39 @@ def test_who_wrote_it(version: str, backend: str | None, expected: tuple[Any, ..
 )
 def test_without_a_version_the_keys_tell(config: Any, generation: int) -> None:
     assert era(None, None, config).generation == generation
+
+
+@pytest.mark.parametrize(
+    ("backend", "characters"),
+    [
+        (None, (2, True, False)), ("tensorflow", (2, True, False)), ("theano", (2, False, True)),
+        ("cntk", (2, False, False)),
+    ],
+)  # fmt: skip
+def test_without_a_version_the_backend_tells_the_rest(backend: str | None, characters: tuple[Any, ...]) -> None:
+    found = era(None, backend, {"units": 3})
+    assert tuple(getattr(found, name) for name in CHARACTERS) == characters and found.version == ()
+    assert not era(None, backend, {"batch_shape": [None, 3]}).tf
+
+
+def test_an_era_has_a_name_and_a_number() -> None:
+    assert str(era("2.9.0", "tensorflow", {})) == "tf.keras 2.9.0" and era("2.9.0", "tensorflow", {}).number == "2.9.0"
+    assert str(era("2.2.4", "theano", {})) == "Keras 2.2.4"
+    assert str(era(None, None, {"inner_activation": "tanh"})) == "Keras 1"
+    assert era("2.9.0rc1", None, {}).version == (2, 9, 0) and era("12345.1", None, {}).version == ()
+
+
+def test_an_object_is_stored_with_its_module_from_2_12_on() -> None:
+    """As `keras.saving.serialize_keras_object` of TensorFlow 2.12 first does."""
+    config = {"seed": 7}
+    plainly = {"class_name": "GlorotUniform", "config": config}
+    for version in ("1.2.2", "2.2.4", "2.11.0"):
+        assert era(version, "tensorflow", {}).stored("GlorotUniform", config, "keras.initializers") == plainly
+    for version in ("2.12", "2.15.0", "3.15.1"):
+        stored = era(version, "tensorflow", {}).stored("GlorotUniform", config, "keras.initializers")
+        assert stored == {"module": "keras.initializers", "registered_name": None, **plainly}
+        assert stored["config"] is not config
+    assert era("2.12.0", None, {}).stored("LSTM", {})["module"] == "keras.layers"
 
 
 @pytest.mark.parametrize("name", ERAS)
