@@ -13,7 +13,6 @@ import click
 from harness.pace import Pace
 from harness.quiet import quiet
 from harness.results import FAILS, HOLDS, INTERRUPTED, Results
-from harness.threads import usable
 from weight_mapping.errors import printable
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ LOG = "sweep.jsonl"
 
 def run(count: int, seed: int, names: Sequence[str], output: Path, jobs: int | None) -> Results:
     """So many random cases, the finished ones of an earlier run of the same code among them."""
-    from harness import environment
+    from harness import environment, threads, workers
     from harness.backends import MODULES
     from harness.sweep import measuring
 
@@ -32,7 +31,7 @@ def run(count: int, seed: int, names: Sequence[str], output: Path, jobs: int | N
         from harness.sweep import running
     except ImportError as error:
         raise click.UsageError(f"a sweep draws its cases with Hypothesis: pip install hypothesis ({error})") from error
-    started, cores = time.perf_counter(), jobs or usable()
+    started, cores = time.perf_counter(), jobs or threads.processes(workers.MEMORY)
     progress = Progress(count)
     found = running.run(count, seed, names, output / LOG, jobs=cores, known=progress.known, done=progress.done)
     seconds = time.perf_counter() - started

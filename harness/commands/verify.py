@@ -18,7 +18,6 @@ from harness.commands import summaries
 from harness.pace import Pace
 from harness.quiet import quiet
 from harness.results import FAILS, HOLDS, NOT_MEASURED, Case, Mutant, Results, to_json, write_text
-from harness.threads import usable
 from weight_mapping.errors import printable
 
 
@@ -38,7 +37,7 @@ from weight_mapping.errors import printable
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
-    help="Processes for the cases.  [default: one a core, where there are cases enough]",
+    help="Processes for the cases.  [default: one a core, where there are cases and memory enough]",
 )
 @click.option("--no-bench", is_flag=True, help="No timing.")
 @click.option("--no-mutants", is_flag=True, help="Plant no wrong ports.")
@@ -132,7 +131,7 @@ WORTH = 40
 def _run(
     chosen: Sequence[Any], asked: Sequence[str], seed: int, jobs: int | None, *, mutants: bool, timings: bool
 ) -> Results:
-    from harness import backends
+    from harness import backends, threads, workers
     from harness.mutants.table import MUTANTS
 
     names = asked or tuple(backends.MODULES)
@@ -145,7 +144,7 @@ def _run(
         return verify.run(
             chosen, loaded, missing, seed=seed, mutants=mutants, timings=timings, progress=progress,
             command=f"lstm-parity {' '.join(sys.argv[1:])}", sampled=() if asked else backends.SAMPLED,
-            jobs=jobs or min(usable(), 1 + len(chosen) // WORTH),
+            jobs=jobs or min(threads.processes(workers.MEMORY), 1 + len(chosen) // WORTH),
         )  # fmt: skip
 
 
