@@ -178,7 +178,7 @@ def _timing(
             found.parts += [t for t in map(_timing_of, told) if t.implementation in kept]
             yield
 
-    each = 0.2 + 0.3 * len(rows) + 1.5 * request.seconds if groups else 0
+    each = 0.2 + 0.6 * len(rows) + 1.5 * request.seconds if groups else 0
     return Step(title=title, parts=[str(group) for group in groups], work=work, ready=2 + 0.5 * len(rows), each=each)
 
 

@@ -31,7 +31,7 @@ from weight_mapping.spec import Cell, Input, Recurrent, chain
 from weight_mapping.weights import CellWeights, Portable
 
 ROUNDS = 5
-FILES = 24
+FILES = 60
 _CASES = 200
 _US = "from harness.cli import main; main()"
 _LOAD = "import sys, keras; keras.models.load_model(sys.argv[1])"
@@ -62,7 +62,7 @@ def steps(found: list[Figure], failed: dict[str, str], environment: Mapping[str,
         ),
         Step(
             title="folders", parts=[f"{FILES} files, {n} at a time" for n in (1, 2)],
-            work=lambda: _folders(found, failed, variables), ready=2, each=12,
+            work=lambda: _folders(found, failed, variables), ready=2, each=10,
         ),
         Step(
             title="sweep", parts=[f"{_CASES} random cases"], work=lambda: _sweep(found, failed, variables), ready=0,
