@@ -32,6 +32,7 @@ _OWN = (
     "/dev/urandom", "/etc/ld.so", "/etc/localtime", "/etc/ssl/openssl.cnf", "/etc/fonts", "/dev/shm/",
     str(Path.home() / ".cache"), str(Path.home() / ".config/matplotlib"), *map(os.path.realpath, sys.path),
 )  # fmt: skip
+_STRACE = ["strace", "-f", "-qq", "-s", "4096", "-e", "trace=open,openat,execve,connect", "-o"]
 _OPENED = re.compile(r'(?:openat\([^,]*|open\(|execve\(|connect\([^,]*),? ?"((?:[^"\\]|\\.)*)".* = (-?\d+)')
 
 
@@ -79,18 +80,7 @@ def _tried(name: str, command: str, traced: bool) -> dict[str, Any]:
         line = [sys.executable, "-c", "from harness.cli import main; main()", *COMMANDS[command], file]
         log = Path(place).with_suffix(".strace")
         if traced:
-            line = [
-                "strace",
-                "-f",
-                "-qq",
-                "-s",
-                "4096",
-                "-e",
-                "trace=open,openat,execve,connect",
-                "-o",
-                str(log),
-                *line,
-            ]
+            line = [*_STRACE, str(log), *line]
         environment = {
             **os.environ, "TMPDIR": str(folders["temporary"]), "PYTHONPATH": str(HERE.parents[1]),
             "PYTHONIOENCODING": "utf-8", "COLUMNS": "100",
@@ -98,9 +88,8 @@ def _tried(name: str, command: str, traced: bool) -> dict[str, Any]:
         said, code, seconds, megabytes = _run(line, folders["working"], environment)
         told = {"name": name, "command": command, "code": code, "seconds": seconds, "megabytes": megabytes}
         left = _found(Path(place)) - before
-        if (
-            folders["working"] / "out" / "index.html"
-        ).exists():  # a whole folder: the log and pages of what was refused
+        whole = (folders["working"] / "out" / "index.html").exists()
+        if whole:  # a folder of models: the log, and the pages of what was refused
             left = {path for path in left if Path(path).is_file() and not path.endswith((".html", ".jsonl"))}
         broken = []
         if name.startswith("attack"):
