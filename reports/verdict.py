@@ -34,6 +34,12 @@ class Tally:
     margin: float | None
     distances: Mapping[str, tuple[float | None, float | None]]
 
+    @property
+    def coarse(self) -> bool:
+        """Whether it holds in float64 though it is as far off there as float32 is: a bound of float32 was granted."""
+        greatest = self.distances["float64"][1]
+        return not self.failed and greatest is not None and greatest > _COARSE
+
 
 def verdict(results: Results) -> Verdict:
     """The headline of the page."""
@@ -70,6 +76,8 @@ def tallies(results: Results) -> list[Tally]:
     ]
 
 
+_COARSE = 2.0**24
+"""u of float64: no rounding of that precision adds up to so many in a case that is not chaotic."""
 _UNITS = {"float64": {"u": 1.0, "relative": 2.0**53}, "float32": {"u": 1.0, "relative": 2.0**24}}
 """By dtype, what turns an error of a comparison's unit into u."""
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from harness.results import CHAOTIC, HOLDS, Agreement, Case, Results
+from harness.results import CHAOTIC, FAILS, HOLDS, Agreement, Case, Results
 from reports.render import page
 from reports.verdict import tallies
 
@@ -54,3 +54,11 @@ def test_where_no_output_was_compared_there_is_no_distance(rows: tuple[tuple[str
 def test_what_is_no_number_is_no_distance() -> None:
     (tally,) = tallies(results(case(("outputs float32", "u", math.nan, HOLDS), ("outputs float32", "u", 1.0, HOLDS))))
     assert tally.distances["float32"] == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("u", "verdict", "said"), [(2.0**29, HOLDS, True), (2.0**29, FAILS, False), (2.0**20, HOLDS, False)]
+)
+def test_a_backend_that_keeps_something_in_float32_is_told_from_a_wrong_one(u: float, verdict: str, said: bool) -> None:
+    found = results(case(("outputs float64", "u", u, verdict)))
+    assert ("something there stays in float32" in page(found)) is said
