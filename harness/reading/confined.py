@@ -168,7 +168,7 @@ def _answer(
 
 def stored(path: Path) -> int:
     """Bytes on the disk: of a file; of what names others beside it, or of a folder, all that lie there, as far as that
-    is read."""
+    is read; nothing of a device or a pipe, which will be refused."""
     if path.is_file() and path.suffix not in (".json", ".index"):
         size = path.stat().st_size
         if size > MAX_BYTES:
@@ -177,6 +177,8 @@ def stored(path: Path) -> int:
                 expected=f"at most {MAX_BYTES:,}", way_out=_WAY_OUT,
             )  # fmt: skip
         return _on_disk(path)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        return 0
     folder = path if path.is_dir() else path.parent
     beside = [entry for pattern in ("*", "*/*") for entry in folder.glob(pattern) if entry.is_file()]
     return min(sum(map(_on_disk, beside)), MAX_BYTES)

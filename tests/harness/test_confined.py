@@ -211,3 +211,12 @@ def test_a_hole_in_a_file_buys_no_time(tmp_path: Path) -> None:
     if (tmp_path / "model.h5").stat().st_blocks > 1 << 12:
         pytest.skip("this file system stores holes")
     assert confined.stored(tmp_path / "model.h5") < 1 << 20
+
+
+def test_bytes_beside_are_counted_for_what_names_others_and_for_no_pipe(tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").write_bytes(bytes(1 << 16))
+    (tmp_path / "model.json").write_text("{}")
+    os.mkfifo(tmp_path / "pipe")
+    assert confined.stored(tmp_path / "model.json") == confined.stored(tmp_path) >= 1 << 16
+    assert confined.stored(tmp_path / "checkpoint") >= 1 << 16, "the start of its files' names"
+    assert confined.stored(tmp_path / "pipe") == 0
