@@ -31,16 +31,17 @@ def interleave(runs: Sequence[Run], *, rounds: int, seconds: float, least: int =
     measured: list[list[float]] = [[] for _ in runs]
     with _no_garbage_collection():
         repeats = [max(1, math.ceil(SHORTEST / max(_once(run, 1), 1e-7))) for run in runs]
-        start = perf_counter()
+        spent = 0.0
         for done in range(rounds):
-            spent = perf_counter() - start - done * len(runs) * REST
             if (done >= least and spent > seconds) or (done and spent > PATIENCE * seconds):
                 break
             random.shuffle(order)
             for n in order:
                 sleep(REST)
+                start = perf_counter()
                 runs[n]()
                 measured[n].append(_once(runs[n], repeats[n]))
+                spent += perf_counter() - start
     return [tuple(m) for m in measured]
 
 

@@ -65,8 +65,9 @@ def test_results_and_page_in_the_folder(tmp_path: Path, capsys: pytest.CaptureFi
     assert "torch.nn" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("factor", "words"), [(1e6, "faster: torch.nn"), (1e-6, "SLOWER: torch.nn")])
+@pytest.mark.parametrize(("factor", "words"), [(1e30, "faster: torch.nn"), (1e-30, "SLOWER: torch.nn")])
 def test_against_an_earlier_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], factor: float, words: str) -> None:
+    # Six rounds on a busy machine: processes that differ a hundredfold leave a factor of a million open.
     old = tmp_path / "old.json"
     assert run(*SMALL, *NATIVE, "--json") == 0
     results = from_json(capsys.readouterr().out)
