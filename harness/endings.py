@@ -13,7 +13,7 @@ def last_said(said: IO[bytes], most: int) -> str:
     return said.read().decode(errors="replace").strip()
 
 
-def ending(code: int, tail: str) -> str:
+def ending(code: int, tail: str = "") -> str:
     """'SIGSEGV, after saying: …', of a process's return code and what it said last."""
     ended = signal.Signals(-code).name if code < 0 else f"exit code {code}"
     return f"{ended}, after saying: {tail}" if tail else ended

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.endings import last_said
+from harness.endings import ending, last_said
 from weight_mapping.errors import PortingError, shown
 
 _TAIL = 600
@@ -34,7 +34,7 @@ def call(function: str, environment: Mapping[str, str], **arguments: Any) -> Ite
                 yield json.loads(line)
             if code := process.wait():
                 *_, last = ["nothing", *last_said(said, _TAIL).splitlines()]
-                found = f"exit code {code}, after saying: {shown(last)}"
+                found = ending(code, shown(last))
                 raise PortingError("a process that measures died", where=function, found=found)
         finally:
             process.kill()

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.endings import ending
 from harness.reading.forking import Forks
 from weight_mapping.errors import (
     DamagedFile,
@@ -262,5 +263,4 @@ def _check_end(code: int, limits: Limits, where: str) -> None:
         found = f"more than {limits.processor_seconds} s of the processor"
         raise UnsafeFile("reading it takes too long", where=where, found=found, way_out=_WAY_OUT)
     if code:
-        found = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        raise DamagedFile("reading it broke the reader", where=where, found=found, way_out=_WAY_OUT)
+        raise DamagedFile("reading it broke the reader", where=where, found=ending(code), way_out=_WAY_OUT)
