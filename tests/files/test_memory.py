@@ -1,5 +1,5 @@
-"""How much memory a large file takes: a process of its own, its greatest memory less that of one that does the same
-with a small file."""
+"""How much memory a large file takes: a process of its own, settled as the command's is, its greatest memory less
+that of one that does the same with a small file."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ _MEASURED = """
 import re, sys
 from pathlib import Path
 import weight_mapping as wm
+from harness.memory import settle
+settle()  # unsettled, C's library keeps a matrix of the proof's in one of five runs
 file, folder = map(Path, sys.argv[1:])
 {task}
 # ru_maxrss would count the process that started this one.
