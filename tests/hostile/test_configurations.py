@@ -72,6 +72,8 @@ ATTACKS: dict[str, tuple[Any, str]] = {
     "a registered name of Keras' package": (layer("keras>Lambda", function=BYTECODE), "Lambda"),
     "an author's LSTM": (layer("Mine>LSTM", units=3), "Mine>LSTM"),
     "an author's LSTM in a package like Keras'": (layer("keras_mine>LSTM", units=3), "keras_mine>LSTM"),
+    "an author's LSTM as Keras 3 stores it": (layer("LSTM", "mine", "Mine>LSTM", units=3), "Mine>LSTM"),
+    "an author's cell": (layer("RNN", cell=layer("LSTMCell", "mine", "Mine>LSTMCell", units=3)), "Mine>LSTMCell"),
     "an operation that is a function": (layer("TFOpLambda", function="os.system"), "TFOpLambda"),
     "a node of a graph": (
         layer("TensorFlowOpLayer", node_def="name: 'x' op: 'PyFunc'", constants={}),
@@ -251,7 +253,7 @@ def test_without_the_check_an_author_s_layer_is_taken_for_keras_own(
     path, config = CONTAINERS["h5"](tmp_path, _author_s_lstm())
     with pytest.raises(Unsupported, match="Mine>LSTM"):
         wt.build(wm.load(path, config))
-    monkeypatch.setattr(layers, "is_keras_own", lambda package: True)
+    monkeypatch.setattr(layers, "keras_class", lambda value: value["class_name"].rpartition(">")[2])
     assert isinstance(wm.load(path, config).spec.layers["lstm"], Recurrent)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from weight_mapping.errors import DamagedFile, Unsupported, shown
 from weight_mapping.keras_config import plain_layers, recurrent
 from weight_mapping.keras_config.keys import renamed
+from weight_mapping.keras_config.ownership import authors_name, keras_class
 from weight_mapping.keras_config.words import Reading
 from weight_mapping.plain import plain
 from weight_mapping.spec import Custom, Layer, Path, Recurrent, TimeDistributed
@@ -50,11 +51,6 @@ def name_of(value: Mapping[str, Any], position: int) -> str:
     return name
 
 
-def is_keras_own(package: str) -> bool:
-    """Whether a registered name's package is Keras' own."""
-    return package.lower().partition(".")[0] in ("keras", "tf_keras", "builtins", "tensorflow")
-
-
 def read_layer(value: Any, reading: Reading, stored: Stored, path: Path) -> Layer:
     """The layer that a stored object means. A class that Keras does not have becomes `Custom`, refused when built."""
     from weight_mapping.keras_config.models import read_model
@@ -64,21 +60,23 @@ def read_layer(value: Any, reading: Reading, stored: Stored, path: Path) -> Laye
     stored.classes[path] = class_name
     if config.get("trainable") is False:
         stored.frozen.add(path)
-    # A registered class "package>name" is its author's, unless the package is Keras' own.
-    package, _, base = class_name.rpartition(">")
-    if package and not is_keras_own(package):
-        return Custom(class_name=class_name, config=dict(config))
+    base = keras_class(value)
+    if base is None:
+        return Custom(class_name=authors_name(value), config=dict(config))
     if base in MODELS:
         return read_model(value, reading, stored, path)
     _precision(config.get("dtype"), base, reading, where)
     if reading.era.generation == 1:
         config = renamed(base, config)
-    if recurrent.known(base):
-        layer = recurrent.read(base, config, reading, where)
-        _layouts(base, config, layer, reading, stored, path)
-        return layer
-    if base in _WRAPPERS:
-        return _read_wrapper(base, config, reading, stored, path)
+    try:
+        if recurrent.known(base):
+            layer = recurrent.read(base, config, reading, where)
+            _layouts(base, config, layer, reading, stored, path)
+            return layer
+        if base in _WRAPPERS:
+            return _read_wrapper(base, config, reading, stored, path)
+    except recurrent.AuthorsOwn as part:
+        return Custom(class_name=str(part.class_name), config=dict(config))
     if base == "Merge":
         return read_merge(config, where)
     if plain_layers.known(base):

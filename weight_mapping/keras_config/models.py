@@ -12,6 +12,7 @@ from weight_mapping.errors import DamagedFile, Unsupported, shown
 from weight_mapping.keras_config.calls import Called, check_keywords, read_calls
 from weight_mapping.keras_config.layers import MODELS, Stored, described, name_of, read_layer, read_merge
 from weight_mapping.keras_config.operations import operation_node
+from weight_mapping.keras_config.ownership import keras_class
 from weight_mapping.keras_config.words import Reading
 from weight_mapping.spec import (
     Bidirectional,
@@ -34,7 +35,7 @@ def read_model(value: Any, reading: Reading, stored: Stored, path: Path = ()) ->
     """The graph of a stored model. Raises for a class that is no model and for a graph that does not hang together."""
     where = "/".join(path) or "the model"
     class_name, config = described(value, where)
-    base = class_name.rpartition(">")[2]
+    base = keras_class(value)
     if base not in MODELS or base == "Graph" or "layers" not in config:
         raise Unsupported(
             f"a model of the class {shown(class_name)}",

@@ -10,6 +10,7 @@ from weight_mapping.activations import Activation, activation
 from weight_mapping.errors import DamagedFile, Unrepresentable, Unsupported, shown
 from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.keys import refuse_unknown, renamed
+from weight_mapping.keras_config.ownership import authors_name, keras_class
 from weight_mapping.keras_config.values import flag, share, sizes, uneven, whole, word
 from weight_mapping.keras_config.words import Reading, read_activation, write_activation
 from weight_mapping.spec import Bidirectional, Cell, ConvCell, Layer, Recurrent
@@ -45,13 +46,17 @@ _CELL_KEYS = {"units", "activation", "recurrent_activation", "use_bias", "reset_
 _CONV_KEYS = {"filters", "kernel_size", "strides", "padding", "dilation_rate", "data_format"}
 
 
+class AuthorsOwn(Unsupported):
+    """A cell, or a layer within Bidirectional, that only its author has: so is the layer around it."""
+
+
 def known(class_name: str) -> bool:
-    return class_name in CELL_KINDS or class_name in ("RNN", "ConvRNN2D")
+    return class_name in CELL_KINDS or class_name == "RNN"
 
 
 def read(class_name: str, config: Mapping[str, Any], reading: Reading, where: str) -> Recurrent:
     """A recurrent layer from its class and configuration (under today's keys)."""
-    if class_name in ("RNN", "ConvRNN2D"):
+    if class_name == "RNN":
         cells = _cells(config.get("cell"), reading, where)
         refuse_unknown(class_name, config, _RUN_KEYS, where)
     else:
@@ -66,18 +71,13 @@ def _cells(value: Any, reading: Reading, where: str) -> tuple[Cell | ConvCell, .
         return tuple(c for part in value for c in _cells(part, reading, where))
     if not isinstance(value, Mapping) or not isinstance(value.get("config"), Mapping):
         raise DamagedFile("an RNN without a cell", where=where)
-    class_name, config = str(value["class_name"]).rpartition(">")[2], value["config"]
+    class_name, config = keras_class(value), value["config"]
     if class_name == "StackedRNNCells":
         if config.get("reverse_state_order"):
             raise Unsupported("StackedRNNCells with reverse_state_order", where=where, class_name=class_name)
         return _cells(config.get("cells"), reading, where)
-    if not class_name.endswith("Cell") or class_name not in CELL_KINDS:
-        raise Unsupported(
-            f"unknown cell {shown(class_name)!r}",
-            where=where,
-            class_name=class_name,
-            way_out="Only its author has it: port the layers around it (--layers-only).",
-        )
+    if class_name is None or not class_name.endswith("Cell") or class_name not in CELL_KINDS:
+        raise AuthorsOwn("a cell of its author's", where=where, class_name=authors_name(value))
     refuse_unknown(class_name, config, _CELL_KEYS, where)
     return (read_cell(class_name, config, reading, f"{where}.{shown(config.get('name', class_name))}"),)
 
@@ -189,7 +189,9 @@ def _zeroes_masked_steps(era: Era) -> bool:
 def _wrapped(value: Any, reading: Reading, where: str) -> Recurrent:
     if not isinstance(value, Mapping) or not isinstance(value.get("config"), Mapping):
         raise DamagedFile("Bidirectional without a layer", where=where)
-    class_name = str(value.get("class_name")).rpartition(">")[2]
+    class_name = keras_class(value)
+    if class_name is None:
+        raise AuthorsOwn("a layer of its author's", where=where, class_name=authors_name(value))
     if not known(class_name):
         raise Unsupported(f"Bidirectional around {shown(class_name)!r}", where=where, class_name=class_name)
     config = renamed(class_name, value["config"]) if reading.era.generation == 1 else value["config"]
