@@ -14,6 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from harness.threads import usable
+
 DISTRIBUTIONS = (
     "lstm-parity", "torch", "tensorflow", "keras", "tf-keras", "jax", "onnxruntime", "openvino", "numpy", "h5py",
     "pyfive", "safetensors",
@@ -31,9 +33,7 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": versions(),
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
-        "processor": {"model": processor(), "cores": os.cpu_count() or 0, "usable": len(os.sched_getaffinity(0))}
-        if hasattr(os, "sched_getaffinity")
-        else {"model": processor(), "cores": os.cpu_count() or 0},
+        "processor": {"model": processor(), "cores": os.cpu_count() or 0, "usable": usable()},
         "threads": threads(),
         "cuda": cuda(),
         "variables": {name: os.environ.get(name, "not set") for name in VARIABLES},

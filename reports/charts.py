@@ -89,6 +89,7 @@ def _benchmark(
         drawing = new_figure(13, height)
         axes = drawing.add_axes((0.26, 0.55 / height, 0.68, 1 - 0.6 / height))
         beside: dict[str, Any] = {"textcoords": "offset points", "va": "center"}
+        ground = {"facecolor": COLOURS["card"], "edgecolor": "none", "pad": 1}  # the roof's line ends at a text
         for rows in tables:
             first = y + 0.5
             axes.annotate(
@@ -103,7 +104,9 @@ def _benchmark(
                     [row.time.low, row.time.high], [y, y], color=colour, linewidth=5, solid_capstyle="butt", alpha=0.45
                 )
                 axes.plot([row.time.median], [y], "o", color=colour, markersize=6)
-                axes.annotate(duration(row.time.median), (row.time.high, y), (7, 0), color=COLOURS["muted"], **beside)
+                axes.annotate(
+                    duration(row.time.median), (row.time.high, y), (7, 0), color=COLOURS["muted"], bbox=ground, **beside
+                )
                 if row.ratio:
                     axes.annotate(
                         f"{figure(row.ratio.median, 3)} ×", (1, y), (45, 0), xycoords=("axes fraction", "data"),

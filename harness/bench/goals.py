@@ -43,7 +43,7 @@ GOALS: Mapping[str, Goal] = {
     "help": Goal(name="lstm-parity --help", unit="s", most=0.15),
     "inspect": Goal(name="lstm-parity inspect, 1 MB", unit="s", most=0.5),
     "import": Goal(name="import weight_mapping", unit="s"),
-    "port": Goal(name="port of 1 MB with its proof, beside `import torch`", unit="s", most=0.5),
+    "port": Goal(name="port of 1 MB with its proof, beside importing torch", unit="s", most=0.5),
     "port --no-proof": Goal(
         name="port --no-proof of 1 MB, against Python and load_model", unit="times as fast", least=5
     ),

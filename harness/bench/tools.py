@@ -105,7 +105,7 @@ def command_figures(spent: Mapping[str, list[float]]) -> list[Figure]:
         figure("inspect", seconds("inspect")),
         figure("import", seconds("import")),
         figure("port", together("port", "torch", lambda a, b: a - b),
-               f"{said.get('port', '–')} with its proof, {said.get('torch', '–')} of it `import torch`"),
+               f"{said.get('port', '–')} with its proof, {said.get('torch', '–')} of it importing torch"),
         figure("port --no-proof", together("load_model", "port --no-proof", lambda a, b: a / b),
                f"{said.get('port --no-proof', '–')} against {said.get('load_model', '–')}"),
     ]  # fmt: skip

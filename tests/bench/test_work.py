@@ -127,7 +127,7 @@ def test_a_port_is_judged_beside_the_import_of_torch() -> None:
         "port --no-proof": [1.0, 1.0, 1.0], "help": [0.2, 0.2, 0.2],
     }  # fmt: skip
     found = {one.name: one for one in command_figures(spent)}
-    ported = found["port of 1 MB with its proof, beside `import torch`"]
+    ported = found["port of 1 MB with its proof, beside importing torch"]
     assert ported.value == pytest.approx(0.4) and ported.met
     assert found["port --no-proof of 1 MB, against Python and load_model"].value == pytest.approx(6)
     assert found["lstm-parity --help"].met is False
