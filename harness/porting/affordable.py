@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.porting.cost import WEIGHT, cost
 from weight_mapping import oracle
@@ -36,11 +38,11 @@ _PATIENCE = 60.0
 _WAY_OUT = "Port it without a proof (--no-proof), or with one whatever it takes if you trust the file (--trusted)."
 
 
-def check(portable: Portable, stored: int = 0, *, twice: bool = False) -> None:
-    """Run the model once; `stored`: the bytes of its file, `twice`: two ports of it are to be proved. Raises
-    Unsupported where it is too large to be run, DamagedFile where it can't be run."""
+def check(portable: Portable, stored: int = 0, *, twice: bool = False, seed: int = 0) -> list[NDArray[Any]]:
+    """Run the model once, on `probe(spec, seed)`: its outputs. `stored`: the bytes of its file, `twice`: two ports of
+    it are to be proved. Raises Unsupported where it is too large to be run, DamagedFile where it can't be run."""
     with limited(portable):
-        _check_sizes(portable, stored, 1.5 if twice else 1.0)
+        return _run(portable, stored, 1.5 if twice else 1.0, seed)
 
 
 @contextmanager
@@ -59,7 +61,7 @@ def limited(portable: Portable) -> Iterator[None]:
         raise DamagedFile("the model can't be computed", where=shown(portable.spec.name), found=found) from error
 
 
-def _check_sizes(portable: Portable, stored: int, share: float) -> None:
+def _run(portable: Portable, stored: int, share: float, seed: int) -> list[NDArray[Any]]:
     spent = {"numbers": 0, "calls": 0}
     seconds, most_seconds = 0.0, MOST_SECONDS + stored / _BYTES_A_SECOND
 
@@ -85,8 +87,9 @@ def _check_sizes(portable: Portable, stored: int, share: float) -> None:
     for one in whole.inputs:
         _demand(prod(sizes(one)), MOST_NUMBERS, "numbers", (one.name,))
     with np.errstate(all="ignore"):
-        outputs = oracle.outputs(portable, *probe(whole), before=spend)
+        outputs = oracle.outputs(portable, *probe(whole, seed), before=spend)
     _demand(sum(y.size for y in outputs), MOST_KEPT, "numbers of output", (whole.name,))
+    return outputs
 
 
 def _activations(spec: ModelSpec) -> set[Activation]:

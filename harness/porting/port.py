@@ -69,11 +69,12 @@ def port_file(file: Path, config: Path | None, output: Path, request: Request, *
         meanwhile=partial(_import_ahead, request),
     )
     _refuse_custom(portable)
+    answer: list[Any] = []
     if (request.proof or request.standalone or request.target == "onnx") and not request.trusted:
         # An ONNX graph is written by a run, and so is model.py.
-        affordable.check(portable, confined.stored(file), twice=request.standalone)
+        answer = affordable.check(portable, confined.stored(file), twice=request.standalone, seed=request.seed)
     alone = _standalone(portable, request) if request.standalone else None
-    case, modules, arrays = _proof(portable, request, command, alone) if request.proof else (None, {}, {})
+    case, modules, arrays = _proof(portable, request, command, alone, answer) if request.proof else (None, {}, {})
     results = _results(portable, case, modules, arrays, command, _untried(portable, request))
     if config:
         results = replace(results, port={**results.port, "configuration": str(config)})
@@ -176,13 +177,15 @@ def _needed(what: str, missing: ModuleNotFoundError, extra: str = "torch") -> Po
 
 
 def _proof(
-    portable: Portable, request: Request, command: str, alone: Writer | None
+    portable: Portable, request: Request, command: str, alone: Writer | None, answer: list[Any]
 ) -> tuple[Case, Mapping[str, str], Mapping[str, str]]:
-    """The proof, what each layer became, and what holds each array."""
+    """The proof, what each layer became, and what holds each array. `answer`: the oracle's, where it ran already."""
 
     def prove(*outputs: proving.Outputs, **options: Any) -> Case:
         with _limited(portable, request):
-            return proving.prove(portable, *outputs, seed=request.seed, command=command, **options)
+            return proving.prove(
+                portable, *outputs, seed=request.seed, command=command, answer=answer, **options
+            )  # fmt: skip
 
     if request.target == "keras":
         from weight_mapping.slopes import slopes

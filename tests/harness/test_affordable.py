@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from harness.porting import affordable
+from harness.porting.proving import prove
+from harness.results import FAILS, HOLDS
+from weight_mapping import oracle
 from weight_mapping.activations import Activation
 from weight_mapping.errors import DamagedFile, PortingError, UnsafeFile, Unsupported
 from weight_mapping.plain import plain
+from weight_mapping.probe import probe
 from weight_mapping.spec import Cell, Input, Layer, Recurrent, chain
 from weight_mapping.weights import CellWeights, Portable
 
@@ -53,6 +58,19 @@ TOO_LARGE = {
 def test_what_takes_too_much_is_refused_with_the_way_out(what: str) -> None:
     with pytest.raises(Unsupported, match=rf"too large.* {what}.*--no-proof.*--trusted"):
         affordable.check(TOO_LARGE[what])
+
+
+def test_the_run_answers_for_the_proof_of_the_same_seed() -> None:
+    small = model()
+    answer = affordable.check(small, seed=3)
+    assert (answer[0] == oracle.run(small, *probe(small.spec, 3))).all()
+
+    def outputs(portable: Portable, inputs: Sequence[Any], _dtype: str) -> list[Any]:
+        return oracle.outputs(portable, *inputs)
+
+    assert prove(small, outputs, seed=3, answer=answer, dtypes=("float64",)).verdict == HOLDS
+    wrong = [y * (1 + 1e-9) for y in answer]  # which shows that the proof holds the port to it
+    assert prove(small, outputs, seed=3, answer=wrong, dtypes=("float64",)).verdict == FAILS
 
 
 @pytest.mark.parametrize("what", ["seconds a run", "calls of layers", "numbers of output"])

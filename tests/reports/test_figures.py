@@ -10,7 +10,7 @@ import pytest
 
 from harness.bench.speed import Roof
 from harness.results import FAILS
-from reports import curves, matrix, timings
+from reports import charts, curves, matrix, timings
 from reports.text import duration, entries, figure, margin
 
 
@@ -127,3 +127,12 @@ def test_two_rounds_are_never_significant(make: Any) -> None:
     one = make.timing("one", 1e-3, rounds=2)
     rows = timings.tables([one, make.timing("slow", 9.0, rounds=2, beside=one)], Roof())[0]
     assert rows[1].kind == "even"
+
+
+def test_a_time_stands_clear_of_the_roof(make: Any) -> None:
+    """The line of the roof is drawn, and over it each time on a ground of its own."""
+    one = make.timing("one", 1e-3)
+    roof = Roof(gemm={"1 x 1 x 1": 1e-2}, bandwidth={"64 KB": 1e-3})
+    ((_, drawing),) = charts.benchmarks(make.results(timings=(one,), roof=roof), {"one": 0})
+    above = drawing[drawing.rindex("stroke-dasharray") :]
+    assert above.count("f-card") == 1 and above.index("f-card") < above.index(duration(one.time.median))
