@@ -138,7 +138,7 @@ def _within(layer: str, expected: list[Expectation], arrays: tuple[Stored, ...])
         except WeightsMismatch as mismatch:
             problem = problem or mismatch
             continue
-        strangers = sum(not _ends(a, e, n) for e, headers in pairs for n, a in enumerate(headers))
+        strangers = sum(not _told(a, e, n) for e, headers in pairs for n, a in enumerate(headers))
         fitting.append((strangers, place, pairs))
     if not fitting:
         assert problem is not None
@@ -184,12 +184,20 @@ def _ends(stored: Stored, one: Expectation, n: int) -> bool:
     return False
 
 
+_OTHER = {"forward": "backward", "backward": "forward"}
+
+
+def _told(stored: Stored, one: Expectation, n: int) -> bool:
+    """Whether the array's own name says that it is the n-th of this leaf's, and not the other direction's."""
+    turned = any(f"{_OTHER[p]}_" in stored.name and f"{p}_" not in stored.name for p in one.path if p in _OTHER)
+    return not turned and _ends(stored, one, n)
+
+
 def _by_name(slots: Sequence[Slot], arrays: Sequence[Stored]) -> list[dict[tuple[Path, int], Stored]]:
     """Each array by what its name says, where every one is told so (tfjs keeps no order)."""
     left, chosen = list(arrays), {}
     for one, n in slots:
-        direction = next((p for p in one.path if p in ("forward", "backward")), None)
-        fits = [a for a in left if _ends(a, one, n) and (direction is None or f"{direction}_" in a.name)]
+        fits = [a for a in left if _told(a, one, n)]
         if not fits:
             return []
         chosen[one.path, n] = fits[0]

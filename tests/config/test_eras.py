@@ -116,6 +116,25 @@ def test_hard_sigmoid_has_the_slope_of_its_keras(name: str) -> None:
     )
 
 
+@pytest.mark.parametrize(("name", "slope"), [("Keras 2.2", FIFTH), ("tf.keras 2.15", FIFTH), ("Keras 3.15", SIXTH)])
+def test_so_it_has_as_the_cell_s_own_activation(name: str, slope: Any) -> None:
+    found = cell("LSTM", name, units=3, activation="hard_sigmoid", recurrent_activation="sigmoid")
+    assert found.activation == slope and found.recurrent_activation.name == "sigmoid"
+
+
+def test_what_was_assumed_is_said_with_its_place() -> None:
+    assert parsed("GRU", "Keras 2.2", units=3).resolved == (
+        "l: recurrent_activation is not written out; Keras 2.2.4's default is hard_sigmoid",
+        "l.recurrent_activation: hard_sigmoid has slope 1/5, as in Keras 2.2.4",
+        "l: reset_after is not written out; Keras 2.2.4's default is False",
+    )
+    written = {"recurrent_activation": "hard_sigmoid", "activation": "hard_sigmoid"}
+    assert parsed("LSTM", "Keras 3.15", units=3, **written).resolved == (
+        "l.recurrent_activation: hard_sigmoid has slope 1/6, as in Keras 3.15.1",
+        "l.activation: hard_sigmoid has slope 1/6, as in Keras 3.15.1",
+    )
+
+
 @pytest.mark.parametrize("name", ERAS)
 def test_a_convolutional_cell_kept_hard_sigmoid_longer(name: str) -> None:
     sizes = {"nb_filter": 2, "nb_row": 2, "nb_col": 2, "border_mode": "same", "dim_ordering": "tf"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -264,6 +265,81 @@ def test_what_is_not_understood_is_refused_by_name(name: str) -> None:
     for era in ("tf.keras 2.15", "Keras 3.15"):
         with pytest.raises(kind, match=said):
             parsed(class_name, era, **config)
+
+
+def around(cell: dict[str, Any], name: str | None = "c") -> dict[str, Any]:
+    return {"class_name": "LSTMCell", "config": {**({"name": name} if name else {}), **cell}}
+
+
+def within(layer: dict[str, Any], class_name: str = "LSTM") -> dict[str, Any]:
+    return {"class_name": class_name, "config": {"name": "i", **layer}}
+
+
+SOUND = within({"units": 2})
+PLACES: Mapping[str, tuple[str, Any, str]] = {
+    "itself": ("LSTM", lambda config: config, "l"),
+    "a cell": ("RNN", lambda config: {"cell": around(config)}, "l.c"),
+    "a cell without a name": ("RNN", lambda config: {"cell": around(config, None)}, "l.LSTMCell"),
+    "the second cell": ("RNN", lambda config: {"cell": [around({"units": 2}), around(config, "d")]}, "l.d"),
+    "a stacked cell": (
+        "RNN", lambda config: {"cell": {"class_name": "StackedRNNCells", "config": {"cells": [around(config)]}}}, "l.c",
+    ),
+    "one way": ("Bidirectional", lambda config: {"layer": within(config)}, "l.i"),
+    "the other way": ("Bidirectional", lambda config: {"layer": SOUND, "backward_layer": within(config)}, "l.i"),
+}  # fmt: skip
+WRONG_VALUES: Mapping[str, Any] = {
+    "units": 0, "activation": "nonsense", "recurrent_activation": "nonsense", "dropout": 2, "recurrent_dropout": 2,
+    "use_bias": "no",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("key", WRONG_VALUES)
+def test_a_refusal_names_the_place_and_the_key(place: str, key: str) -> None:
+    class_name, config, where = PLACES[place]
+    with pytest.raises(PortingError) as refused:
+        read(class_name, "tf.keras 2.15", **config({"units": 3, key: WRONG_VALUES[key]}))
+    assert refused.value.where == f"{where}.{key}"
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_an_unknown_option_is_refused_with_its_class_and_place(place: str) -> None:
+    class_name, config, where = PLACES[place]
+    known = "LSTMCell" if class_name == "RNN" else "LSTM"
+    with pytest.raises(Unsupported, match=f"unknown option peephole of {known}") as refused:
+        read(class_name, "tf.keras 2.15", **config({"units": 3, "peephole": True}))
+    # Which cell of several has it, its class tells.
+    assert refused.value.where == ("l" if class_name == "RNN" else where)
+    with pytest.raises(Unsupported, match=f"unknown option mystery of {class_name}") as refused:
+        read(class_name, "tf.keras 2.15", **config({"units": 3}), mystery=True)
+    assert refused.value.where == "l"
+
+
+@pytest.mark.parametrize(
+    ("class_name", "config", "where"),
+    [
+        ("GRU", {"units": 3, "reset_after": "no"}, "l.reset_after"),
+        ("LSTM", {"units": 3, "return_state": "no"}, "l.return_state"),
+        ("ConvLSTM2D", {"filters": 0, "kernel_size": 2}, "l.filters"),
+        ("ConvLSTM2D", {"filters": 2, "kernel_size": [2]}, "l.kernel_size"),
+        ("ConvLSTM2D", {"filters": 2, "kernel_size": 2, "strides": [1]}, "l.strides"),
+        ("ConvLSTM2D", {"filters": 2, "kernel_size": 2, "padding": "causal"}, "l.padding"),
+        ("ConvLSTM2D", {"filters": 2, "kernel_size": 2, "dilation_rate": [1]}, "l.dilation_rate"),
+        ("RNN", {}, "l"), ("RNN", {"cell": [around({"units": 3}), None]}, "l"),
+        ("RNN", {"cell": {"class_name": "StackedRNNCells", "config": {"cells": None}}}, "l"),
+        ("RNN", {"cell": {"class_name": "StackedRNNCells", "config": {"reverse_state_order": True}}}, "l"),
+        ("Bidirectional", {}, "l"), ("Bidirectional", {"layer": SOUND, "backward_layer": 1}, "l"),
+        ("Bidirectional", {"layer": within({"units": 3}, "Dense")}, "l"),
+        ("Bidirectional", {"layer": SOUND, "merge_mode": "max"}, "l"),
+    ],
+)  # fmt: skip
+def test_every_other_refusal_names_the_layer(class_name: str, config: dict[str, Any], where: str) -> None:
+    with pytest.raises(PortingError) as refused:
+        read(class_name, "tf.keras 2.15", **config)
+    assert refused.value.where == where
+    blamed = {"merge_mode": "Bidirectional", "Dense": "Dense", "reverse": "StackedRNNCells"}
+    for word in blamed.keys() & set(re.findall(r"merge_mode|Dense|reverse", str(config))):
+        assert isinstance(refused.value, Unsupported) and refused.value.class_name == blamed[word]
 
 
 def test_without_the_check_an_unknown_key_is_lost_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:

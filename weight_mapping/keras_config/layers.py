@@ -76,7 +76,7 @@ def read_layer(value: Any, reading: Reading, stored: Stored, path: Path) -> Laye
         if base in _WRAPPERS:
             return _read_wrapper(base, config, reading, stored, path)
     except recurrent.AuthorsOwn as part:
-        return Custom(class_name=str(part.class_name), config=dict(config))
+        return Custom(class_name=part.what, config=dict(config))
     if base == "Merge":
         return read_merge(config, where)
     if plain_layers.known(base):

@@ -47,7 +47,7 @@ _CONV_KEYS = {"filters", "kernel_size", "strides", "padding", "dilation_rate", "
 
 
 class AuthorsOwn(Unsupported):
-    """A cell, or a layer within Bidirectional, that only its author has: so is the layer around it."""
+    """A cell, or a layer within Bidirectional, that only its author has, by its name: so is the layer around it."""
 
 
 def known(class_name: str) -> bool:
@@ -77,7 +77,7 @@ def _cells(value: Any, reading: Reading, where: str) -> tuple[Cell | ConvCell, .
             raise Unsupported("StackedRNNCells with reverse_state_order", where=where, class_name=class_name)
         return _cells(config.get("cells"), reading, where)
     if class_name is None or not class_name.endswith("Cell") or class_name not in CELL_KINDS:
-        raise AuthorsOwn("a cell of its author's", where=where, class_name=authors_name(value))
+        raise AuthorsOwn(authors_name(value))
     refuse_unknown(class_name, config, _CELL_KEYS, where)
     return (read_cell(class_name, config, reading, f"{where}.{shown(config.get('name', class_name))}"),)
 
@@ -191,7 +191,7 @@ def _wrapped(value: Any, reading: Reading, where: str) -> Recurrent:
         raise DamagedFile("Bidirectional without a layer", where=where)
     class_name = keras_class(value)
     if class_name is None:
-        raise AuthorsOwn("a layer of its author's", where=where, class_name=authors_name(value))
+        raise AuthorsOwn(authors_name(value))
     if not known(class_name):
         raise Unsupported(f"Bidirectional around {shown(class_name)!r}", where=where, class_name=class_name)
     config = renamed(class_name, value["config"]) if reading.era.generation == 1 else value["config"]
