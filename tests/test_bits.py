@@ -17,13 +17,14 @@ RNG = np.random.default_rng(5)
 WHOLE = RNG.normal(size=(7, 3, 5)).astype(np.float32)
 
 
-@pytest.mark.parametrize("part", [1, 64, 1 << 24])
+@pytest.mark.parametrize(("part", "across"), [(1, 2), (64, 3), (1 << 24, 512)])
 @pytest.mark.parametrize(
     "array", [WHOLE, WHOLE.T, WHOLE[::2, :, ::-1], WHOLE.astype(">f4"), WHOLE[:0], np.array(2.5, np.float32)],
     ids=["whole", "transposed", "strided", "big-endian", "empty", "scalar"],
 )  # fmt: skip
-def test_parts_are_the_whole(monkeypatch: pytest.MonkeyPatch, array: np.ndarray, part: int) -> None:
+def test_parts_are_the_whole(monkeypatch: pytest.MonkeyPatch, array: np.ndarray, part: int, across: int) -> None:
     monkeypatch.setattr(bits, "_PART", part)
+    monkeypatch.setattr(bits, "_ACROSS", across)
     assert b"".join(bits.parts(array)) == array.astype("<f4").tobytes()
     copied = bits.copied(array, np.float64)
     assert copied.flags.c_contiguous and not np.shares_memory(copied, array)

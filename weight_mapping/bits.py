@@ -15,6 +15,9 @@ Array = NDArray[Any]
 
 _PART = 1 << 24
 """Bytes of a part, or one row along the first axis where that is more."""
+_ACROSS = 512
+"""Numbers of a row that are turned together: each is in a line of memory, and often a page, of its own, which the
+processor still has at hand for the next row's."""
 
 
 def slices(array: Array) -> Iterator[Array]:
@@ -34,11 +37,14 @@ def parts(array: Array) -> Iterator[memoryview]:
 
 
 def copied(array: Array, dtype: DTypeLike) -> Array:
-    """The numbers in C order and in this type."""
+    """The numbers in C order and in this type. What lies otherwise in memory is turned a block at a time."""
     made = np.empty(array.shape, dtype)
     into, start = np.atleast_1d(made), 0
     for one in slices(array):
-        into[start : start + len(one)] = one
+        part, width = into[start : start + len(one)], one.shape[-1]
+        across = width if one.strides[-1] == one.itemsize else _ACROSS
+        for first in range(0, width, across or 1):
+            part[..., first : first + across] = one[..., first : first + across]
         start += len(one)
     return made
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from weight_mapping.bits import copied
 from weight_mapping.errors import PortingError, Unrepresentable, WeightsMismatch
 from weight_mapping.layouts import LAYOUTS, ArrayRow, Layout
 from weight_mapping.mapped import give_back
@@ -127,11 +128,9 @@ def unpack_row(row: Layout, arrays: Mapping[str, Array], known: Mapping[str, int
     for name, pieces in found.items():
         axes = _CANONICAL[name]
         if None in pieces:
-            whole = pieces[None]
-            canonical[name] = whole if order == sorted(order) else whole.take(order, axes.index("g"))
+            canonical[name] = _taken(pieces[None], order, axes.index("g"))
         elif set(pieces) <= {"0", "1"}:
-            whole = np.concatenate([pieces["0"], pieces["1"]], axis=0)
-            canonical[name] = whole if order == sorted(order) else whole.take(order, axes.index("g"))
+            canonical[name] = _taken(np.concatenate([pieces["0"], pieces["1"]], axis=0), order, axes.index("g"))
         else:
             canonical[name] = np.concatenate([pieces[g] for g in GATES[_gate_kind(row)]], axis=axes.index("g"))
     kind = "conv_lstm" if row.kind.startswith("conv") else row.kind
@@ -140,7 +139,7 @@ def unpack_row(row: Layout, arrays: Mapping[str, Array], known: Mapping[str, int
 
 def pack_row(row: Layout, weights: CellWeights) -> dict[str, Array]:
     """Canonical weights in the order, shapes and names of a row; contiguous copies, the input untouched."""
-    return {name: np.array(array, order="C", copy=True) for name, array in laid_out(row, weights)}
+    return {name: copied(array, array.dtype) for name, array in laid_out(row, weights)}
 
 
 def laid_out(row: Layout, weights: CellWeights) -> Iterator[tuple[str, Array]]:
@@ -165,10 +164,16 @@ def laid_out(row: Layout, weights: CellWeights) -> Iterator[tuple[str, Array]]:
 
 
 def _taken(whole: Array, order: list[int], axis: int) -> Array:
-    """These places along the axis: the array itself where they are all, in order."""
+    """One place along the axis, or all of them in this order: a view, or what lies in memory as the array does, since
+    `take` would turn it into C order first."""
     if order == list(range(whole.shape[axis])):
         return whole
-    taken = whole.take(order, axis)
+    places = np.split(whole, whole.shape[axis], axis)
+    if len(order) == 1:
+        return places[order[0]]
+    taken = np.empty_like(whole)
+    for place, n in zip(np.split(taken, len(order), axis), order, strict=True):
+        place[...] = places[n]
     give_back(whole)
     return taken
 

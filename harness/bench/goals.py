@@ -49,7 +49,7 @@ GOALS: Mapping[str, Goal] = {
     ),
     "unpack": Goal(name="unpack of 100 MB out of Keras' form, against a plain copy", unit="copies", most=2),
     "pack": Goal(name="pack of 100 MB into PyTorch's form, against a plain copy", unit="copies", most=2),
-    "whole way": Goal(name="from Keras' arrays to PyTorch's in memory, transposed", unit="copies"),
+    "back": Goal(name="pack of 100 MB into Keras' form, against a plain copy", unit="copies", most=2),
     "folder, 1 at a time": Goal(name="ports by the folder, 1 MB each, --jobs 1", unit="files/s and core", least=5),
     "folder, 2 at a time": Goal(name="ports by the folder, 1 MB each, --jobs 2", unit="files/s and core", least=5),
     "folder's memory": Goal(name="their memory, last third of the files against the second", unit="times", most=1.1),
