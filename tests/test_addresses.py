@@ -213,6 +213,11 @@ def test_a_layer_has_the_group_of_its_name_and_no_random_state() -> None:
     assert legacy(two, groups) == {"l/0": names(lstm("l/")), "m/0": names(lstm("m/"))}
 
 
+def test_a_layer_of_its_author_s_may_have_no_array() -> None:
+    layers = [*ONE, layer("Mine>Own", "own")]
+    assert legacy(layers, {"l": lstm("l/")}) == {"l/0": names(lstm("l/")), "own": ()}
+
+
 def test_under_other_names_layers_are_taken_in_order_if_their_number_agrees() -> None:
     layers = [*ONE, layer("Dropout", "drop", rate=0.5), layer("LSTM", "m", units=3), layer("Mine>Own", "own")]
     groups = {"a": lstm("a/"), "none": SEEDS[:1], "b": lstm("b/"), "c": [stored("c/x", 7)]}
@@ -348,3 +353,5 @@ def test_a_table_of_another_model_s_names_is_taken_in_order() -> None:
         assert found(layers, named=by_name([*first, *second])) == {"l/0": names(first), "k/0": names(second)}
     with pytest.raises(WeightsMismatch, match="no layer with weights"):
         found(layers)
+    alone = lstm("b/", 3, end="")
+    assert found(ONE, named=by_name(alone)) == {"l/0": names(alone)}

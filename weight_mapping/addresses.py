@@ -82,11 +82,10 @@ def _by_place(
     needing = [
         name for name, expected in by_layer.items() if any(e.names or isinstance(e.leaf, Custom) for e in expected)
     ]
-    lost = next((name for name in needing if name not in dict(filled)), needing[0] if needing else "")
     if len(filled) != len(needing):
         raise WeightsMismatch(
             "no weights for this layer",
-            where=shown(lost),
+            where=shown(next(name for name in needing if name not in dict(filled))),
             found=", ".join(shown(n) for n, _ in filled) or "no layer with weights",
             expected=f"{len(needing)} layers with weights",
             way_out=_WAY_OUT,

@@ -180,6 +180,7 @@ def test_which_dropout_masks_gates_share(name: str) -> None:
     given = units(name)
     assert cell("LSTM", name, **given).dropout_per_gate == name.startswith("Keras 1")
     assert cell("LSTM", name, **given, recurrent_dropout=0.1).dropout_per_gate
+    assert not cell("SimpleRNN", name, **given, recurrent_dropout=0.1).dropout_per_gate  # which has one gate
     if not name.startswith("Keras 1"):
         assert cell("LSTM", name, **given, implementation=1).dropout_per_gate
         assert cell("LSTM", name, **given, implementation=0).dropout_per_gate
