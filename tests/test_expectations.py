@@ -125,3 +125,17 @@ def test_a_cells_arrays_go_in_and_out() -> None:
     halves = {**arrays, "bias": rng.normal(size=24)}
     bias = cudnn.take(halves).bias  # type: ignore[union-attr]
     assert np.array_equal(bias.ravel(), halves["bias"][:12] + halves["bias"][12:])
+
+
+@pytest.mark.parametrize("reset_after", [True, False])
+def test_a_gru_without_bias_resets_as_its_configuration_says(reset_after: bool) -> None:
+    one = _expected("GRU", {"units": 3, "use_bias": False, "reset_after": reset_after}, "2.2.4")
+    taken = one.take({"kernel": np.ones((5, 9)), "recurrent_kernel": np.ones((3, 9))})
+    assert taken.reset_after == reset_after  # type: ignore[union-attr]
+
+
+def test_a_layer_of_its_author_s_takes_whatever_is_there() -> None:
+    one = _expected("Mine>Own", {}, "2.2.4")
+    arrays = {"a": np.ones(3), "b": np.zeros((2, 2))}
+    assert one.settle({"a": (3,)}) is one.leaf and one.names == one.trainable == () and one.where == "l"
+    assert all(given is array for given, array in zip(one.give(one.take(arrays)), arrays.values(), strict=True))

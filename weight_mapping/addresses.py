@@ -101,7 +101,7 @@ def _without_seeds(arrays: Sequence[Stored]) -> tuple[Stored, ...]:
 
 
 def _base(stored: Stored) -> str:
-    return re.sub(r"(:\d+)?$", "", stored.name.rsplit("/", 1)[-1])
+    return re.sub(r"(:\d+)?$", "", stored.name.rpartition("/")[2])
 
 
 def _within(layer: str, expected: list[Expectation], arrays: tuple[Stored, ...]) -> Found:
@@ -128,8 +128,8 @@ def _within(layer: str, expected: list[Expectation], arrays: tuple[Stored, ...])
     candidates = [dict(zip(((e.path, n) for e, n in order), arrays, strict=True)) for order in orders]
     candidates += _by_name(slots, arrays)
     problem: WeightsMismatch | None = None
-    fitting: list[tuple[int, int, Found]] = []
-    for place, candidate in enumerate(candidates):
+    fitting: list[tuple[int, Found]] = []
+    for candidate in candidates:
         pairs = [(e, tuple(candidate[e.path, n] for n in range(len(e.names)))) for e in expected]
         try:
             for one, headers in pairs:
@@ -138,11 +138,11 @@ def _within(layer: str, expected: list[Expectation], arrays: tuple[Stored, ...])
             problem = problem or mismatch
             continue
         strangers = sum(not _told(a, e, n) for e, headers in pairs for n, a in enumerate(headers))
-        fitting.append((strangers, place, pairs))
+        fitting.append((strangers, pairs))
     if not fitting:
         assert problem is not None
         raise problem
-    return min(fitting, key=lambda f: f[:2])[2]
+    return min(fitting, key=lambda f: f[0])[1]  # the first of equals
 
 
 def legacy_order(slots: Sequence[Slot]) -> list[Slot]:
@@ -157,7 +157,7 @@ def settle(one: Expectation, headers: Sequence[Stored]) -> object:
             _check_numbers(name, header)
         return one.settle({name: header.shape for name, header in zip(one.names, headers, strict=True)})
     except WeightsMismatch as problem:
-        where = f"{one.where}/{problem.where or ''}".rstrip("/")
+        where = f"{one.where}/{problem.where}"
         raise WeightsMismatch(
             problem.what, where=where, found=problem.found, expected=problem.expected, way_out=_WAY_OUT
         ) from None

@@ -70,11 +70,12 @@ def _as_is(leaf: Leaf, _: Mapping[str, Shape]) -> Leaf:
 
 
 def _listed(weights: LeafWeights) -> list[Array]:
-    return list(weights.values()) if isinstance(weights, Mapping) else [array for _, array in weights.arrays()]
+    assert isinstance(weights, Mapping)
+    return list(weights.values())
 
 
 def _cell(path: Path, cell: Cell | ConvCell, parsed: Parsed, frozen: bool) -> Expectation:
-    format = parsed.stored.layouts.get(path, "keras")
+    format = parsed.stored.layouts[path]
     kind = f"conv_lstm{cell.rank}" if isinstance(cell, ConvCell) else cell.kind
     reset_after = cell.reset_after if isinstance(cell, Cell) and cell.kind == "gru" else None
     bias = "split" if format == "cudnn" and cell.bias == "single" else cell.bias

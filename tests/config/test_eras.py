@@ -103,6 +103,17 @@ def test_what_a_gate_takes_where_nothing_is_said(name: str) -> None:
     assert cell("LSTM", name, **units(name), **{written: "tanh"}).recurrent_activation.name == "tanh"
 
 
+@pytest.mark.parametrize(
+    ("version", "backend", "before"),
+    [
+        ("2.2.9", "theano", True), ("2.3", "theano", False), ("2.2.3-tf", "tensorflow", True),
+        ("2.2.4-tf", "tensorflow", False), (None, "theano", True), (None, "tensorflow", False),
+    ],
+)  # fmt: skip
+def test_the_version_that_first_took_sigmoid(version: str | None, backend: str, before: bool) -> None:
+    assert (cell("LSTM", (version, backend), units=3).recurrent_activation.name == "hard_sigmoid") == before
+
+
 @pytest.mark.parametrize("name", ERAS)
 def test_hard_sigmoid_has_the_slope_of_its_keras(name: str) -> None:
     key = "inner_activation" if name.startswith("Keras 1") else "recurrent_activation"
@@ -139,7 +150,10 @@ def test_what_was_assumed_is_said_with_its_place() -> None:
 def test_a_convolutional_cell_kept_hard_sigmoid_longer(name: str) -> None:
     sizes = {"nb_filter": 2, "nb_row": 2, "nb_col": 2, "border_mode": "same", "dim_ordering": "tf"}
     sizes = sizes if name.startswith("Keras 1") else {"filters": 2, "kernel_size": [2, 2]}
-    gate = cell("ConvLSTM2D", name, **sizes).recurrent_activation
+    found = cell("ConvLSTM2D", name, **sizes)
+    gate = found.recurrent_activation
+    assert (found.strides, found.dilation, found.bias) == ((1, 1), (1, 1), "single")
+    assert found.padding == ("same" if name.startswith("Keras 1") else "valid")
     assert gate.name == "sigmoid" if name.startswith("Keras 3") else gate == FIFTH
 
 
@@ -165,6 +179,13 @@ def test_what_bidirectional_does_with_masked_steps(name: str) -> None:
         zeroes = sequences and name in ZEROES_MASKED
         assert layer.forward.zero_output_for_mask == layer.backward.zero_output_for_mask == zeroes
         assert layer.backward.go_backwards and not layer.forward.go_backwards
+
+
+def test_the_version_that_first_wrote_zeros() -> None:
+    inner = {"class_name": "LSTM", "config": {"name": "f", "units": 3, "return_sequences": True}}
+    for version, zeroes in (("2.2.9-tf", False), ("2.3-tf", True)):
+        layer = read("Bidirectional", (version, "tensorflow"), layer=inner)
+        assert isinstance(layer, Bidirectional) and layer.backward.zero_output_for_mask == zeroes
 
 
 @pytest.mark.parametrize("name", ERAS)

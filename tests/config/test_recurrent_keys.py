@@ -5,15 +5,17 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from configs import cell, parsed, read
 
-from weight_mapping.activations import activation
-from weight_mapping.errors import DamagedFile, PortingError, Unsupported
-from weight_mapping.keras_config import keys, parse
-from weight_mapping.spec import Bidirectional, Custom, Recurrent, TimeDistributed
+from weight_mapping.activations import activation, hard_sigmoid
+from weight_mapping.errors import DamagedFile, PortingError, Unrepresentable, Unsupported
+from weight_mapping.keras_config import keys, parse, recurrent
+from weight_mapping.keras_config.era import Era
+from weight_mapping.spec import Bidirectional, Cell, ConvCell, Custom, Recurrent, TimeDistributed
 
 TODAY = ("Keras 2.2", "tf.keras 2.15", "Keras 3.15")
 RUNS = ("return_sequences", "return_state", "go_backwards", "stateful", "time_major", "zero_output_for_mask")
@@ -125,6 +127,8 @@ def test_wrappers() -> None:
     for word, meant in (("concat", "concat"), ("sum", "sum"), ("mul", "mul"), ("ave", "ave"), (None, "none")):
         both = read("Bidirectional", "Keras 3.15", layer=inner, merge_mode=word)
         assert isinstance(both, Bidirectional) and both.merge == meant
+    both = read("Bidirectional", "Keras 3.15", layer=inner)
+    assert isinstance(both, Bidirectional) and both.merge == "concat"
     other = {"class_name": "LSTM", "config": {"name": "b", "units": 5, "go_backwards": True, "return_sequences": True}}
     both = read("Bidirectional", "Keras 3.15", layer=inner, backward_layer=other)
     assert isinstance(both, Bidirectional) and both.backward.cells[0].kind == "lstm" and both.backward.go_backwards
@@ -285,6 +289,9 @@ PLACES: Mapping[str, tuple[str, Any, str]] = {
         "RNN", lambda config: {"cell": {"class_name": "StackedRNNCells", "config": {"cells": [around(config)]}}}, "l.c",
     ),
     "one way": ("Bidirectional", lambda config: {"layer": within(config)}, "l.i"),
+    "a layer without a name": (
+        "Bidirectional", lambda config: {"layer": {"class_name": "LSTM", "config": config}}, "l.LSTM",
+    ),
     "the other way": ("Bidirectional", lambda config: {"layer": SOUND, "backward_layer": within(config)}, "l.i"),
 }  # fmt: skip
 WRONG_VALUES: Mapping[str, Any] = {
@@ -340,6 +347,52 @@ def test_every_other_refusal_names_the_layer(class_name: str, config: dict[str, 
     blamed = {"merge_mode": "Bidirectional", "Dense": "Dense", "reverse": "StackedRNNCells"}
     for word in blamed.keys() & set(re.findall(r"merge_mode|Dense|reverse", str(config))):
         assert isinstance(refused.value, Unsupported) and refused.value.class_name == blamed[word]
+
+
+def test_keras_1_s_names_mean_nothing_later() -> None:
+    old = within({"output_dim": 3, "inner_activation": "relu"})
+    assert isinstance(read("Bidirectional", "Keras 1.2", layer=old), Bidirectional)
+    for later in ("Keras 2.2", "Keras 3.15"):
+        with pytest.raises(DamagedFile, match=r"l\.i\.units"):
+            read("Bidirectional", later, layer=old)
+
+
+CELL = Cell(kind="lstm", units=3)
+IMAGE = ConvCell(
+    rank=1, units=3, kernel_size=(2,), strides=(1,), padding="same", dilation=(1,), pad_start=True
+)  # fmt: skip
+NO_WORD: Mapping[str, tuple[Recurrent, str, str]] = {
+    "time_major": (Recurrent(cells=(CELL,), time_major=True), "Keras 3 has no time_major", "l"),
+    "odd cells": (Recurrent(cells=(IMAGE,)), "padding that starts with the odd cell (Theano's) has no word", "l"),
+    "an activation": (
+        Recurrent(cells=(replace(CELL, activation=hard_sigmoid(0.3)),)), "hard_sigmoid", "l.activation",
+    ),
+    "a gate's": (
+        Recurrent(cells=(CELL, replace(CELL, recurrent_activation=hard_sigmoid(0.3)))), "hard_sigmoid",
+        "l.1.recurrent_activation",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NO_WORD)
+def test_what_a_keras_has_no_word_for_is_refused_with_its_place(name: str) -> None:
+    layer, said, where = NO_WORD[name]
+    keras_3, both = Era(generation=3, version=(3, 15)), Bidirectional(forward=layer, backward=Recurrent(cells=(CELL,)))
+    with pytest.raises(Unrepresentable, match=re.escape(said)) as refused:
+        recurrent.write(layer, keras_3, "l")
+    assert refused.value.where == where and (name != "time_major" or "Keras 2" in str(refused.value.way_out))
+    for key, value in (("layer", both), ("backward_layer", replace(both, forward=both.backward, backward=layer))):
+        with pytest.raises(Unrepresentable) as refused:
+            recurrent.write_bidirectional(value, keras_3, "l")
+        assert refused.value.where == where.replace("l", f"l.{key}", 1)
+
+
+def test_a_layer_s_class_is_what_keras_calls_it() -> None:
+    runs = {kind: Recurrent(cells=(Cell(kind=kind, units=3),)) for kind in ("lstm", "gru", "rnn")}  # type: ignore[arg-type]
+    assert [recurrent.layer_class(run) for run in runs.values()] == ["LSTM", "GRU", "SimpleRNN"]
+    assert recurrent.layer_class(Recurrent(cells=(CELL, CELL))) == "RNN"
+    assert recurrent.layer_class(Recurrent(cells=(IMAGE,))) == "ConvLSTM1D"
+    assert recurrent.layer_class(Bidirectional(forward=runs["gru"], backward=runs["gru"])) == "Bidirectional"
 
 
 def test_without_the_check_an_unknown_key_is_lost_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 import weight_mapping as wm
 from weight_mapping.errors import PortingError, UnsafeFile
@@ -101,7 +102,8 @@ def test_a_proof_is_asked_of_a_file_that_carries_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "told"), [(0, None), (1, "a0"), (4, "a0, a1, a2, a3"), (6, "a0, a1, a2, a3 and 2 more")]
+    ("more", "told"),
+    [(0, None), (1, "a0"), (4, "a0, a1, a2, a3"), (5, "a0, a1, a2, a3 and 1 more"), (6, "a0, a1, a2, a3 and 2 more")],
 )
 def test_arrays_that_the_configuration_has_no_place_for_are_named(more: int, told: str | None, tmp_path: Path) -> None:
     path = tmp_path / "m.h5"
@@ -118,3 +120,55 @@ def test_arrays_that_the_configuration_has_no_place_for_are_named(more: int, tol
     assert all(isinstance(weights, CellWeights | dict) for weights in loaded.weights.values())
     line = () if told is None else (f"the configuration has no place for these arrays of the file: {told}",)
     assert loaded.source.resolved == (*SLOPES, *line)
+
+
+def test_a_port_s_own_file_says_what_it_means_and_another_s_goes_by_its_configuration(tmp_path: Path) -> None:
+    portable = wm.load(LSTM_2)
+    wm.save(portable, tmp_path / "own.safetensors")
+    own = wm.load(tmp_path / "own.safetensors")
+    assert own.spec == portable.spec and own.fingerprints() == portable.fingerprints()
+    named = {
+        name.removesuffix(":0"): array
+        for path, weights in portable.weights.items()
+        for name, array in zip(
+            portable.source.origins[path],
+            (wm.pack("keras", weights) if isinstance(weights, CellWeights) else weights).values(),
+            strict=True,
+        )
+    }
+    save_file(named, tmp_path / "other.safetensors")
+    other = wm.load(tmp_path / "other.safetensors", LSTM_2)
+    assert other.spec == portable.spec and other.fingerprints() == portable.fingerprints()
+    # What another program tells of itself under that name is no spec of ours, in a container that is no port's.
+    with pytest.raises(PortingError, match="spec"):
+        save_file(named, tmp_path / "false.safetensors", {"spec": "none"})
+        wm.load(tmp_path / "false.safetensors", LSTM_2)
+
+
+def test_a_port_is_held_to_the_proof_in_its_file(tmp_path: Path) -> None:
+    portable = wm.load(LSTM_2)
+    wm.save(portable, tmp_path / "m.safetensors")
+    assert wm.load(tmp_path / "m.safetensors", verify=True).fingerprints() == portable.fingerprints()
+
+
+def test_what_the_system_refuses_is_told_with_the_file_s_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no device")
+
+    monkeypatch.setattr("weight_mapping.loading.open_archive", refuse)
+    with pytest.raises(PortingError, match="no device") as refused:
+        wm.load(LSTM_2)
+    assert refused.value.where == LSTM_2.name
+
+
+def test_an_open_width_is_told_by_the_weights(tmp_path: Path) -> None:
+    dense = {"class_name": "Dense", "config": {"name": "d", "units": 2}}
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file.attrs["keras_version"] = "2.15.0"
+        file.attrs["model_config"] = json.dumps(
+            {"class_name": "Sequential", "config": {"name": "m", "layers": [dense]}}
+        )
+        group = file.create_group("model_weights/d")
+        file["model_weights"].attrs["layer_names"], group.attrs["weight_names"] = ["d"], ["kernel", "bias"]
+        group["kernel"], group["bias"] = np.zeros((7, 2), np.float32), np.zeros(2, np.float32)
+    assert wm.load(tmp_path / "m.h5").spec.inputs[0].shape == (None, 7)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from weight_mapping.errors import DamagedFile, Unsupported, shown
@@ -23,13 +24,13 @@ def read_option(kind: str, option: str, value: Any, rank: int, reading: Reading,
     return (READERS.get(f"{kind}.{option}") or READERS[option])(value, rank, where)
 
 
-def _each(read: Callable[[Any, str], Any]) -> Reader:
-    """A reader that does not depend on the rank."""
-    return lambda value, rank, where: read(value, where)
+def _each(read: Callable[[Any, str], Any], value: Any, _: int, where: str) -> Any:
+    """A value that does not depend on the rank."""
+    return read(value, where)
 
 
-def _optional(read: Reader) -> Reader:
-    return lambda value, rank, where: None if value is None else read(value, rank, where)
+def _optional(read: Reader, value: Any, rank: int, where: str) -> Any:
+    return None if value is None else read(value, rank, where)
 
 
 def _axis(value: Any, where: str) -> int:
@@ -70,37 +71,37 @@ def _letters(value: Any, where: str) -> str:
 
 
 _EQUATION = re.compile(r"(\.\.\.)?[a-zA-Z]+,[a-zA-Z]+->(\.\.\.)?[a-zA-Z]+")
-_COUNT, _FLAG, _NUMBER = _each(whole), _each(flag), _each(number)
-_SAME_OR_VALID = _each(word("valid", "same"))
+_COUNT, _FLAG, _NUMBER = partial(_each, whole), partial(_each, flag), partial(_each, number)
+_SAME_OR_VALID = partial(_each, word("valid", "same"))
 READERS: Mapping[str, Reader] = {
     **dict.fromkeys(("units", "filters", "input_dim", "output_dim", "n", "features", "depth_multiplier"), _COUNT),
     **dict.fromkeys(("groups", "num_heads", "key_dim"), _COUNT),
     **dict.fromkeys(("use_bias", "mask_zero", "normalize", "center", "scale", "rms", "invert", "keepdims"), _FLAG),
     **dict.fromkeys(("use_scale", "causal", "gate", "antialias"), _FLAG),
     **dict.fromkeys(("mask_value", "stddev", "epsilon", "momentum", "offset", "rescaling.scale"), _NUMBER),
-    **dict.fromkeys(("rate", "dropout"), _each(share)),
+    **dict.fromkeys(("rate", "dropout"), partial(_each, share)),
     **dict.fromkeys(("kernel_size", "size"), sizes),
-    **dict.fromkeys(("strides", "dilation"), _optional(sizes)),
-    **dict.fromkeys(("mean", "variance"), _optional(_each(_statistics))),
-    **dict.fromkeys(("target_shape", "dims"), _each(integers)),
+    **dict.fromkeys(("strides", "dilation"), partial(_optional, sizes)),
+    **dict.fromkeys(("mean", "variance"), partial(_optional, partial(_each, _statistics))),
+    **dict.fromkeys(("target_shape", "dims"), partial(_each, integers)),
     **dict.fromkeys(("zero_padding.padding", "cropping"), pairs),
     **dict.fromkeys(("pool.padding", "conv_transpose.padding"), _SAME_OR_VALID),
-    **dict.fromkeys(("layer_normalization.axis", "rms_normalization.axis"), _each(_axes)),
-    **dict.fromkeys(("unit_normalization.axis", "normalization.axis"), _each(_axes)),
-    "bias_axes": _optional(_each(_letters)),
-    "equation": _each(_equation),
-    "output_shape": _optional(_each(_output_shape)),
-    "axis": _each(_axis),
+    **dict.fromkeys(("layer_normalization.axis", "rms_normalization.axis"), partial(_each, _axes)),
+    **dict.fromkeys(("unit_normalization.axis", "normalization.axis"), partial(_each, _axes)),
+    "bias_axes": partial(_optional, partial(_each, _letters)),
+    "equation": partial(_each, _equation),
+    "output_shape": partial(_optional, partial(_each, _output_shape)),
+    "axis": partial(_each, _axis),
     "axes": lambda value, rank, where: integers(value, where) if isinstance(value, list) else whole(value, where, None),
     "channels_first": lambda value, rank, where: value == "channels_first",
     "group_normalization.groups": lambda value, rank, where: whole(value, where, -1),
-    "interpolation": _each(word(*INTERPOLATIONS)),
-    "noise_shape": _optional(_each(_lengths)),
-    "output_padding": _optional(lambda value, rank, where: sizes(value, rank, where, 0)),
+    "interpolation": partial(_each, word(*INTERPOLATIONS)),
+    "noise_shape": partial(_optional, partial(_each, _lengths)),
+    "output_padding": partial(_optional, lambda value, rank, where: sizes(value, rank, where, 0)),
     "padding": lambda value, rank, where: word("valid", "same", *(["causal"] if rank == 1 else []))(value, where),
-    "score_mode": _each(word("dot", "concat")),
+    "score_mode": partial(_each, word("dot", "concat")),
     "shared_axes": lambda value, rank, where: integers(value or [], where),
-    "multi_head_attention.axes": _optional(_each(_axes)),
-    **dict.fromkeys(("value_dim", "key_value_heads", "window"), _optional(_COUNT)),
+    "multi_head_attention.axes": partial(_optional, partial(_each, _axes)),
+    **dict.fromkeys(("value_dim", "key_value_heads", "window"), partial(_optional, _COUNT)),
 }
 """By option; 'kind.option' where one kind reads it otherwise."""

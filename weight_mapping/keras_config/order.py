@@ -28,7 +28,7 @@ def _inner(layer: Layer) -> Layer:
 def _by_depth(spec: ModelSpec) -> list[str]:
     """Layers by their greatest distance from the outputs, at one distance in the order of the walk from the outputs."""
     nodes = {node.name: node for node in spec.nodes}
-    met: dict[str, int] = {}
+    met: dict[str, None] = {}  # in the order of the walk
     finished: dict[str, Node] = {}
     stack = [(ref.node, False) for ref in reversed(spec.outputs)]
     while stack:
@@ -39,7 +39,7 @@ def _by_depth(spec: ModelSpec) -> list[str]:
         if done:
             finished[name] = node
             continue
-        met.setdefault(node.layer, len(met))
+        met.setdefault(node.layer)
         stack.append((name, True))
         stack += [(source, False) for source in reversed(_sources(node))]
     depths = dict.fromkeys(finished, 0)
@@ -49,7 +49,7 @@ def _by_depth(spec: ModelSpec) -> list[str]:
         for source in _sources(node):
             if source in depths:
                 depths[source] = max(depths[source], depth + 1)
-    return sorted(met, key=lambda layer: (-of_layer[layer], met[layer]))
+    return sorted(met, key=lambda layer: -of_layer[layer])
 
 
 def _sources(node: Node) -> list[str]:

@@ -203,8 +203,8 @@ def write(layer: Recurrent, target: Era, where: str) -> tuple[str, dict[str, Any
     run: dict[str, Any] = {
         key: getattr(layer, key) for key in ("return_sequences", "return_state", "go_backwards", "stateful")
     } | {"unroll": False}
-    if layer.zero_output_for_mask or target.generation >= 3:  # elsewhere absent means False
-        run["zero_output_for_mask"] = layer.zero_output_for_mask
+    if layer.zero_output_for_mask:  # absent means False
+        run["zero_output_for_mask"] = True
     if layer.time_major:
         if target.generation >= 3:
             raise Unrepresentable(
