@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import weight_mapping as wm
+from weight_mapping.activations import hard_sigmoid
 from weight_mapping.spec import Cell, Input, Recurrent, chain
 from weight_mapping.weights import CellWeights, Portable
 
@@ -39,9 +40,8 @@ def model(units: int, folder: Path) -> Path:
     rng = np.random.default_rng(0)
     arrays = {name: rng.normal(size=(4, units, units)).astype(np.float32) for name in ("kernel", "recurrent")}
     cell = CellWeights(kind="lstm", bias=np.zeros((1, 4, units), np.float32), **arrays)
-    spec = chain(
-        "m", Input(name="x", shape=(None, 7, units)), {"lstm": Recurrent(cells=(Cell(kind="lstm", units=units),))}
-    )
+    runs_in_cpp = Cell(kind="lstm", units=units, recurrent_activation=hard_sigmoid(1 / 5))
+    spec = chain("m", Input(name="x", shape=(None, 7, units)), {"lstm": Recurrent(cells=(runs_in_cpp,))})
     wm.save(Portable(spec=spec, weights={("lstm", "0"): cell}), folder / f"{units}.h5")
     return folder / f"{units}.h5"
 
@@ -68,7 +68,9 @@ def test_a_large_file_takes_little_more_than_its_weights(task: str, files: tuple
 
 
 def test_a_port_proves_a_large_file_in_little_more_than_its_float64(files: tuple[Path, Path], tmp_path: Path) -> None:
-    pytest.importorskip("torch", reason="PyTorch is not installed")
+    kernel = pytest.importorskip("weight_mapping.torch.kernel", reason="PyTorch is not installed")
+    if not (found := kernel.standing()).runs:
+        pytest.skip(f"step by step a cell has its weights in two orders: {found.why}")
     assert taken(PORT, files, tmp_path) <= PROVED
 
 

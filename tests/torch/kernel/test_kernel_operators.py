@@ -35,9 +35,10 @@ KINDS = {"lstm": "lstm hard_sigmoid 1/5", "gru_after": "gru softsign", "gru_befo
 ROUNDING = {torch.float32: 2.0**-24, torch.float64: 2.0**-53}
 SIZES = [
     (1, 1, 1, 1), (10, 3, 4, 5), (12, 1, 3, 16), (5, 13, 7, 37), (4, 2, 8, 64), (6, 33, 9, 130), (3, 64, 8, 40),
-    (11, 7, 7, 7), (2, 0, 3, 4),
+    (11, 7, 7, 7), (2, 0, 3, 4), (2, 1, 70, 40), (3, 2, 130, 37), (4, 2, 8, 130),
 ]  # fmt: skip
-"""Steps, batch, input, units: below, at and beyond a register, a tile, a group of panels, and a thread's share."""
+"""Steps, batch, input, units: below, at and beyond a register, a tile, a group of panels, and a thread's share; of the
+last three, too few rows for both matrices, for the input's or for the recurrent one to be packed."""
 
 
 def arguments(kind: str, sizes: tuple[int, int, int], dtype: torch.dtype, *, masked: bool = True) -> tuple[Any, ...]:

@@ -36,7 +36,7 @@ public:
                     const Range some = steps.share(n, tiles);  // a tile's rows are steps of one sample
                     T* to = products.get() + ((panel - own.begin) * panels.columns * ahead + some.begin - begin) * samples * W + row * W;
                     const T* x = run.p.x + some.begin * run.p.x_step + (rows.begin + row) * run.p.x_row;
-                    tile_of<T>(some.end - some.begin, panels.columns)(x, run.p.x_step, panels.k, 1, panels.panel(panel), to, ahead * samples, samples);
+                    panels.product(panel, x, some.end - some.begin, run.p.x_step, 1, to, ahead * samples, samples);
                 }
     }
 

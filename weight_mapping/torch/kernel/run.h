@@ -78,11 +78,10 @@ template <class T> struct Run {
 
     // A tile's sums into scratch, [column][panel][row] registers for gates and [block][row] for blocks.
     void product(const Panels<T>& panels, Place at, const T* rows, long stride, T* scratch) const {
-        Tile<T> tile = tile_of<T>(at.rows, panels.columns);
         long across = panels.gates ? at.count * at.rows : at.rows, next = panels.gates ? at.rows : at.rows * panels.columns;
         for (long m = 0; m < at.count; m++) {
             const long n = at.onward > 0 ? m : at.count - 1 - m;
-            tile(rows + at.row * stride, stride, panels.k, at.onward, panels.panel(at.panel + n), scratch + n * next * W, across, 1);
+            panels.product(at.panel + n, rows + at.row * stride, at.rows, stride, at.onward, scratch + n * next * W, across, 1);
         }
     }
 

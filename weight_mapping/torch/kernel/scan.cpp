@@ -17,11 +17,15 @@ template <class T, class Work> void run_together(const Problem<T>* p, long gates
     });
 }
 
+// That go by each of the weights.
+template <class T> long rows(const Problem<T>* p) { return p->steps * p->batch; }
+
 template <class T> void lstm_forward(const Problem<T>* p) {
-    Panels<T> inputs(p->inputs, p->units, 4), panels(p->units, p->units, 4);
+    Panels<T> inputs(p->weight_ih, p->inputs, p->units, 4, lstm::ORDER, rows(p));
+    Panels<T> panels(p->weight_hh, p->units, p->units, 4, lstm::ORDER, rows(p));
     run_together(p, 4, [&](Run<T>& run) {
-        inputs.pack_rows(p->weight_ih, lstm::ORDER, run.part(inputs));
-        panels.pack_rows(p->weight_hh, lstm::ORDER, run.part(panels));
+        inputs.pack_rows(run.part(inputs));
+        panels.pack_rows(run.part(panels));
         run.packed();
         lstm::forward(run, inputs, panels);
     });
@@ -37,10 +41,11 @@ template <class T> void lstm_backward(const Problem<T>* p) {
 }
 
 template <class T> void gru_after_forward(const Problem<T>* p) {
-    Panels<T> inputs(p->inputs, p->units, 3), panels(p->units, p->units, 3);
+    Panels<T> inputs(p->weight_ih, p->inputs, p->units, 3, gru_after::ORDER, rows(p));
+    Panels<T> panels(p->weight_hh, p->units, p->units, 3, gru_after::ORDER, rows(p));
     run_together(p, 3, [&](Run<T>& run) {
-        inputs.pack_rows(p->weight_ih, gru_after::ORDER, run.part(inputs));
-        panels.pack_rows(p->weight_hh, gru_after::ORDER, run.part(panels));
+        inputs.pack_rows(run.part(inputs));
+        panels.pack_rows(run.part(panels));
         run.packed();
         gru_after::forward(run, inputs, panels);
     });
@@ -56,14 +61,15 @@ template <class T> void gru_after_backward(const Problem<T>* p) {
 }
 
 template <class T> void gru_before_forward(const Problem<T>* p) {
-    const long U = p->units;
-    Panels<T> pair_inputs(p->inputs, U, 2), last_inputs(p->inputs, U, 1), pair(U, U, 2), last(U, U, 1);
+    const long U = p->units, I = p->inputs;
+    Panels<T> pair_inputs(p->weight_ih, I, U, 2, gru_before::ORDER, rows(p)), last_inputs(p->weight_ih + 2 * U * I, I, U, 1, nullptr, rows(p));
+    Panels<T> pair(p->weight_hh, U, U, 2, gru_before::ORDER, rows(p)), last(p->weight_hh + 2 * U * U, U, U, 1, nullptr, rows(p));
     Buffer<T> kept(p->batch * U), z(p->batch * U);
     run_together(p, 3, [&](Run<T>& run) {
-        pair_inputs.pack_rows(p->weight_ih, gru_before::ORDER, run.part(pair_inputs));
-        last_inputs.pack_rows(p->weight_ih + 2 * U * p->inputs, nullptr, run.part(last_inputs));
-        pair.pack_rows(p->weight_hh, gru_before::ORDER, run.part(pair));
-        last.pack_rows(p->weight_hh + 2 * U * U, nullptr, run.part(last));
+        pair_inputs.pack_rows(run.part(pair_inputs));
+        last_inputs.pack_rows(run.part(last_inputs));
+        pair.pack_rows(run.part(pair));
+        last.pack_rows(run.part(last));
         run.packed();
         gru_before::forward(run, pair_inputs, last_inputs, pair, last, kept.get(), z.get());
     });
@@ -81,10 +87,11 @@ template <class T> void gru_before_backward(const Problem<T>* p) {
 }
 
 template <class T> void rnn_forward(const Problem<T>* p) {
-    Panels<T> inputs(p->inputs, p->units, 1), panels(p->units, p->units, 1);
+    Panels<T> inputs(p->weight_ih, p->inputs, p->units, 1, nullptr, rows(p));
+    Panels<T> panels(p->weight_hh, p->units, p->units, 1, nullptr, rows(p));
     run_together(p, 1, [&](Run<T>& run) {
-        inputs.pack_rows(p->weight_ih, nullptr, run.part(inputs));
-        panels.pack_rows(p->weight_hh, nullptr, run.part(panels));
+        inputs.pack_rows(run.part(inputs));
+        panels.pack_rows(run.part(panels));
         run.packed();
         rnn::forward(run, inputs, panels);
     });
