@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.commands import summaries
+from harness.porting import targets
 from harness.reading import confined
 from harness.results import Results
 from weight_mapping.errors import printable
 
 if TYPE_CHECKING:
-    from harness.porting.port import Request
+    from harness.porting.request import Request
 
 
 MODEL_FILES = (".keras", ".h5")
@@ -33,7 +34,7 @@ MODEL_FILES = (".keras", ".h5")
     help="Folder to write; with --to keras also a file, NAME.keras or NAME.h5.",
 )  # fmt: skip
 @click.option("--config", type=click.Path(path_type=Path), help="Where the configuration of a weights-only file lies.")
-@click.option("--to", "target", type=click.Choice(["torch", "keras", "onnx"]), default="torch", show_default=True)
+@click.option("--to", "target", type=click.Choice(targets.NAMES), default="torch", show_default=True)
 @click.option("--keras", type=click.Choice(["2", "3"]), help="With --to keras: the generation to write for.")
 @click.option("--layers-only", is_flag=True, help="Only the recurrent layers, whatever stands around them.")
 @click.option("--standalone", is_flag=True, help="Also model.py, plain PyTorch, and model_torch.safetensors.")
@@ -74,7 +75,8 @@ def command(
     if jobs and scheduler:
         raise click.UsageError("--jobs are this machine's; the workers of --scheduler are there already")
     from harness.folder.find import is_one_model
-    from harness.porting.port import Request, reproduces
+    from harness.porting.port import reproduces
+    from harness.porting.request import Request
 
     request = Request(
         target=target, keras=int(keras) if keras else None, layers_only=layers_only, standalone=standalone,

@@ -18,7 +18,7 @@ from harness.folder.plan import plan
 from harness.folder.progress import progress
 from harness.folder.run import Workers, run
 from harness.folder.summary import Summary, summary
-from harness.porting.port import Request
+from harness.porting.request import Request
 from weight_mapping.errors import PortingError
 
 

@@ -10,7 +10,7 @@ from harness.folder import fates, line
 from harness.folder.find import Model
 from harness.folder.line import Line
 from harness.folder.task import Task
-from harness.porting.port import Request
+from harness.porting.request import Request
 from harness.version import code
 from weight_mapping.errors import PortingError
 

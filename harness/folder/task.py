@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.porting.port import Request
+from harness.porting.request import Request
 from weight_mapping.errors import printable
 
 

@@ -12,7 +12,8 @@ from harness.folder import fates, line, peak
 from harness.folder.fates import Fate
 from harness.folder.line import Line
 from harness.folder.task import Task
-from harness.porting.port import Request, port_file, write_refusal
+from harness.porting.port import port_file, write_refusal
+from harness.porting.request import Request
 from weight_mapping.errors import DamagedFile, PortingError, Unconfigured, Unwritable, WeightsMismatch
 from weight_mapping.files.guard import digest, source
 

@@ -13,7 +13,7 @@ import weight_mapping as wm
 from harness import compare
 from harness.cli import main
 from harness.porting import described, proving
-from harness.porting import port as port_module
+from harness.porting.targets import keras as keras_target
 from weight_mapping.activations import Activation, activation, hard_sigmoid
 from weight_mapping.errors import PortingError, Unsupported, WeightsMismatch
 from weight_mapping.spec import Cell, Input, Recurrent, chain
@@ -57,7 +57,7 @@ def with_value(value: float) -> Any:
 def test_nan_passes_nowhere(options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if options[-1] == "onnx":
         pytest.importorskip("onnxruntime")
-    monkeypatch.setattr(port_module, "_loaded", lambda portable, request: None)  # a Keras takes long to import
+    monkeypatch.setattr(keras_target, "_untried", lambda *_: {"a Keras": "takes long to import"})
     code, proof = port(changed(tmp_path / "m.h5", with_value(np.nan)), tmp_path / "out", *options)
     assert code == 1 and {check["verdict"] for check in proof["checks"]} == {"fails"}
 

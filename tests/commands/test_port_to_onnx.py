@@ -71,9 +71,9 @@ def test_pytorch_is_not_needed(tmp_path: Path) -> None:
         (
             "onnxruntime",
             (),
-            "the proof needs onnxruntime. Install it (pip install 'lstm-parity[onnx]') or pass --no-proof",
+            "the proof needs onnxruntime. Install it: pip install 'lstm-parity[onnx]', or pass --no-proof",
         ),
-        ("onnx", (), "the proof needs onnx"),
+        ("onnx", (), "--to onnx needs onnx"),
         ("onnx", ("--no-proof",), "--to onnx needs onnx. Install it: pip install 'lstm-parity[onnx]'"),
     ],
 )

@@ -22,7 +22,7 @@ LARGEST, PROVED = 2.2, 2.5
 """Of the weights. A proof has them in float64 once, which alone is twice their bytes."""
 LARGE, SMALL = 1200, 12
 LOAD = "portable = wm.load(file)"
-PORT = "from harness.porting.port import Request, port_file; port_file(file, None, folder, Request(), command='')"
+PORT = "from harness.porting import port, request; port.port_file(file, None, folder, request.Request(), command='')"
 _MEASURED = """
 import re, sys
 from pathlib import Path

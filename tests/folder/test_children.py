@@ -13,7 +13,7 @@ from batches import logged
 from harness.folder import local
 from harness.folder.batch import Batch, port_all
 from harness.folder.children import PARTS, Children
-from harness.porting.port import Request
+from harness.porting.request import Request
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "k2.2.4_tensorflow_rnn.h5"
 WRONG = (sys.executable, "-X", "faulthandler", str(Path(__file__).with_name("wrong_child.py")))

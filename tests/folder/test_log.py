@@ -12,7 +12,7 @@ import pytest
 from harness.folder import fates, line
 from harness.folder.log import NAME, Log, opened
 from harness.folder.task import Task, from_json
-from harness.porting.port import Request
+from harness.porting.request import Request
 from weight_mapping.errors import DamagedFile, NoModel, PortingError, UnsafeFile, Unsupported
 
 TASK = Task(

@@ -20,7 +20,7 @@ from harness.folder.find import Model, find, is_one_model
 from harness.folder.line import Line
 from harness.folder.plan import plan
 from harness.folder.task import Task
-from harness.porting.port import Request
+from harness.porting.request import Request
 from weight_mapping.errors import PortingError
 from weight_mapping.files.finding import Found
 from weight_mapping.weights import Portable

@@ -9,7 +9,7 @@ import pytest
 
 from harness.backends import loaded_keras
 from harness.porting import affordable
-from harness.porting.port import Request
+from harness.porting.request import Request
 from weight_mapping.errors import Unsupported
 from weight_mapping.spec import ModelSpec
 from weight_mapping.weights import Portable

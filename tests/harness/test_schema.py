@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from harness import results, schema
 from harness.commands import report, verify
-from harness.porting.port import Request, port_file
+from harness.porting.port import port_file
+from harness.porting.request import Request
 
 jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
 GOLDEN = Path(__file__).parents[1] / "golden"
