@@ -74,6 +74,8 @@ def _refused(found: Import) -> str | None:
     if module.startswith("weight_mapping"):
         return _refused_in_mapping(found)
     if module.startswith("harness.backends"):
+        if found.root == "onnxruntime" and module != "harness.backends.runtime_onnx":
+            return "ONNX Runtime is imported where its telemetry is switched off first"
         return "only cli.py and the commands may import reports" if found.of("reports") else None
     if module.startswith("harness"):
         if found.root in FRAMEWORKS or (found.of("weight_mapping.torch") and not found.inside):
@@ -133,6 +135,7 @@ def test_every_import_follows_the_rules_of_dependency(package: str) -> None:
         ("weight_mapping.files.hdf5", "pyfive", False),
         ("weight_mapping.files.hdf5", "keras", True),
         ("harness.check", "torch.nn", True),
+        ("harness.backends.timing_onnx", "onnxruntime", False),
         ("harness.check", "weight_mapping.torch", False),
         ("harness.compare", "reports.render", True),
         ("harness.commands.verify", "reports.render", False),

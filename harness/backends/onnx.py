@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.backends import Answer, Arrays, output_names
-from harness.backends.ported_onnx import feed, lacking, session
+from harness.backends.ported_onnx import lacking
+from harness.backends.runtime_onnx import run, session
 from harness.problems import Layer, Problem
 from harness.training.optimizers import DESCENT, Walk
 from weight_mapping.errors import Unrepresentable
@@ -61,13 +62,13 @@ class OnnxSubject:
         """A stateful layer's later batches are fed with the states that the one before put out."""
         names = output_names(self.problem.layer)
         states = [one.name for one in self.session.get_overridable_initializers()]
-        y = self._run(self.inputs)
+        y = run(self.session, self.inputs)
         found = dict(zip(names, y, strict=False))
         for n, x in enumerate(self.problem.xs[1:] if states else (), 1):
-            y = self._run({**self.inputs, "x": x, **dict(zip(states, y[len(names) :], strict=True))})
+            y = run(self.session, {**self.inputs, "x": x, **dict(zip(states, y[len(names) :], strict=True))})
             found |= {f"{name} of batch {n}": one for name, one in zip(names, y, strict=False)}
         if states:
-            again = zip(names, self._run(self.inputs), strict=False)
+            again = zip(names, run(self.session, self.inputs), strict=False)
             found |= {f"{name} of a reset layer": one for name, one in again}
         return found
 
@@ -85,7 +86,7 @@ class OnnxSubject:
         inputs |= {} if self.problem.mask is None else {"mask": np.ones((len(x), 1), bool)}
         layer = Recurrent(cells=(cell,), return_state=True)
         one = _session(layer, {("0",): self.problem.weights[path]}, inputs, self.dtype)
-        _, *new = one.run(None, feed(one, inputs))
+        _, *new = run(one, inputs)
         return dict(zip(cell.states, new, strict=True))
 
     def train(self, _steps: int, _walk: Walk = DESCENT) -> NoReturn:
@@ -93,10 +94,6 @@ class OnnxSubject:
 
     def sample(self) -> NoReturn:
         raise Unrepresentable("an ONNX model is for inference, without dropout")
-
-    def _run(self, inputs: Arrays) -> list[NDArray[Any]]:
-        found: list[NDArray[Any]] = self.session.run(None, feed(self.session, inputs))
-        return found
 
 
 def _session(layer: Layer, weights: Mapping[Path, CellWeights], inputs: Arrays, dtype: str) -> Any:

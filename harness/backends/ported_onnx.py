@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
 
+from harness.backends.runtime_onnx import NoKernel, run, session
 from weight_mapping.onnx import save, to_onnx
 from weight_mapping.weights import Portable
-
-_TYPES = {"float": np.float32, "double": np.float64, "int32": np.int32, "int64": np.int64, "bool": np.bool_}
-
-
-def session(model: bytes | str, threads: int = 0) -> onnxruntime.InferenceSession:
-    """The model on the CPU; `threads` 0: as many as the runtime takes by itself."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 4  # what fails is raised
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def lacking(model: onnx.ModelProto) -> str | None:
@@ -45,12 +33,6 @@ def dtypes(portable: Portable) -> tuple[str, ...]:
     return ("float32",) if lacking(to_onnx(portable, dtype="float64")) else ("float64", "float32")
 
 
-def feed(ran: onnxruntime.InferenceSession, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """The inputs in the types that the model declares."""
-    kinds = {one.name: _TYPES[one.type[7:-1]] for one in (*ran.get_inputs(), *ran.get_overridable_initializers())}
-    return {name: np.asarray(array, kinds[name]) for name, array in inputs.items()}
-
-
 def outputs(portable: Portable, inputs: Sequence[NDArray[Any]], dtype: str) -> list[NDArray[Any]]:
     """The written file's answer; of a stateful model the outputs without the states behind them."""
     with tempfile.TemporaryDirectory() as folder:
@@ -58,8 +40,7 @@ def outputs(portable: Portable, inputs: Sequence[NDArray[Any]], dtype: str) -> l
         save(portable, path, dtype=dtype)
         ran = session(str(path))
     named = {one.name: x for one, x in zip(ran.get_inputs(), inputs, strict=True)}
-    answer = ran.run(None, feed(ran, named))
-    return list(answer[: len(portable.spec.outputs)])
+    return run(ran, named)[: len(portable.spec.outputs)]
 
 
 def destinations(portable: Portable) -> dict[str, str]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import onnxruntime
-
-from harness.backends.ported_onnx import session
+from harness.backends.runtime_onnx import VERSION, run, session
 from harness.bench.jobs import FORWARD, Job, Prepared
 from harness.threads import asked
 from weight_mapping.errors import Unrepresentable
@@ -18,7 +16,7 @@ from weight_mapping.weights import Portable
 
 def missing(_form: str, device: str) -> str | None:
     """Why it can't be measured on `device` ('cpu' or 'cuda'), or None."""
-    return None if device == "cpu" else f"ONNX Runtime {onnxruntime.__version__} is measured on the CPU alone"
+    return None if device == "cpu" else f"ONNX Runtime {VERSION} is measured on the CPU alone"
 
 
 @contextmanager
@@ -40,4 +38,4 @@ def prepare(job: Job, *, form: str) -> Prepared:
     """`form` has one value, 'operator'."""
     assert form == "operator"
     ran = session(model_of(job, "ONNX Runtime"), asked() or 0)
-    return Prepared(run=lambda: ran.run(None, {"x": job.x}), answer=lambda: {"outputs": ran.run(None, {"x": job.x})[0]})
+    return Prepared(run=lambda: ran.run(None, {"x": job.x}), answer=lambda: {"outputs": run(ran, {"x": job.x})[0]})

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from attacks import ATTACKS, Make
 from attacks.changed_h5 import array, h5, option
-from attacks.graphs import entry, graph, lstm, tensor, wide
+from attacks.graphs import entry, graph, layer, lstm, stacked, tensor, wide
 from attacks.keras_zips import zipped
 from attacks.no_models import written
 from attacks.ports import tensors
@@ -28,7 +28,8 @@ from weight_mapping.errors import PortingError
 from weight_mapping.files import guard, hdf5, hdf5_data, open_archive, opening, safetensors, strict_json
 from weight_mapping.files import tfjs as shards
 from weight_mapping.files import zipped as zips
-from weight_mapping.keras_config import calls, models
+from weight_mapping.keras_config import calls, values
+from weight_mapping.loading import understand
 
 TESTS = Path(__file__).parents[1]
 Patch = tuple[Any, str, Any]
@@ -129,6 +130,10 @@ def parsed(path: Path) -> Any:
 def proved(path: Path) -> bool:
     affordable.check(wm.load(path))
     return True
+
+
+def understood(path: Path) -> Any:
+    return understand(open_archive(path))
 
 
 def read_all(path: Path) -> bool:
@@ -257,11 +262,23 @@ GUARDS: Mapping[str, Guard] = {
     ),
     "layers": Guard(
         clause="graphs", attack=graph(lambda: wide(30)), said="larger than any", load=wm.load,
-        under=((models, "MOST", 20),), without=((models, "MOST", 1000),),
+        under=((values, "MOST", 20),), without=((values, "MOST", 1000),),
+    ),
+    "tensors of one call": Guard(
+        clause="graphs", attack=graph(lambda: [*wide(0)[:2], layer("Add", "a", [[tensor("lstm")] * 30])]),
+        said="30 tensors of one call", load=wm.load, under=((values, "MOST", 20),), without=((values, "MOST", 1000),),
+    ),
+    "cells": Guard(
+        clause="graphs", attack=graph(lambda: stacked(30)), said="30 cells", load=understood,
+        under=((values, "MOST", 20),), without=((values, "MOST", 1000),),
+    ),
+    "a float of its own": Guard(
+        clause="S12", attack=ATTACKS["h5 float of its own"], said="float, 4 bytes",
+        without=((hdf5_data, "_ORDERS", 0), (hdf5_data, "_IMPLIED", 0)),
     ),
     "outputs": Guard(
         clause="graphs", attack=graph(lambda: [entry("i"), lstm(tensor("i"))], ends=[["lstm", 0, 0]] * 30),
-        said="larger than any", load=wm.load, under=((models, "MOST", 20),), without=((models, "MOST", 1000),),
+        said="larger than any", load=wm.load, under=((values, "MOST", 20),), without=((values, "MOST", 1000),),
     ),
     "padding": Guard(
         clause="sizes", attack=sequences("ZeroPadding1D", padding=[1000, 0]), said="too large to be run", load=proved,

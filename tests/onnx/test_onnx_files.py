@@ -18,7 +18,8 @@ from recurrent_models import CELLS, of_images
 from whole_models import at, tagger
 
 import weight_mapping as wm
-from harness.backends.ported_onnx import outputs, session
+from harness.backends.ported_onnx import outputs
+from harness.backends.runtime_onnx import session
 from harness.problems import sized
 from harness.rows import both_ways, run
 from weight_mapping import oracle

@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from harness import backends
-from harness.backends.ported_onnx import lacking, session
+from harness.backends.ported_onnx import lacking
+from harness.backends.runtime_onnx import session
 from harness.bounds import ACTIVATION, own_errors
 from harness.check import expect_outputs
 from harness.compare import UNIT, agreement

@@ -16,6 +16,7 @@ from whole_models import IDS, LSTM, alone, at, encoder_decoder, tagger
 
 import weight_mapping.torch as wt
 from weight_mapping import oracle
+from weight_mapping.activations import activation
 from weight_mapping.errors import PortingError, Unsupported, WeightsMismatch
 from weight_mapping.plain import plain
 from weight_mapping.spec import (
@@ -44,6 +45,13 @@ def test_several_inputs_and_outputs() -> None:
     assert max(error(a.detach(), b) for a, b in zip(y, expected, strict=True)) < rounding(6, 5)
     with pytest.raises(PortingError, match="takes 2 inputs"):
         wt.build(portable)(torch.tensor(x))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_model_without_weights_computes_in_the_dtype_that_it_was_built_for(dtype: torch.dtype) -> None:
+    spec = chain("m", Input(name="x", shape=(None, 4)), {"a": plain("activation", activation=activation("tanh"))})
+    module = wt.build(Portable(spec=spec, weights={}), dtype=dtype)
+    assert module.dtype == module(torch.ones(2, 4)).dtype == dtype
 
 
 @pytest.mark.parametrize("batch", [1, 3])

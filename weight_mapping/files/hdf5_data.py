@@ -28,6 +28,8 @@ _CLASSES = (
     "fixed-point", "float", "time", "string", "bitfield", "opaque (bfloat16?)", "compound", "reference", "enum",
     "variable-length", "array", "complex",
 )  # fmt: skip
+# Of a float's bits 0 to 6: whether the mantissa's first digit is implied, and no byte order of the VAX.
+_ORDERS, _IMPLIED = 0x70, 0x20
 # bit offset, precision, exponent's place and size, mantissa's place and size, bias
 _IEEE = {2: (0, 16, 10, 5, 0, 10, 15), 4: (0, 32, 23, 8, 0, 23, 127), 8: (0, 64, 52, 11, 0, 52, 1023)}
 
@@ -101,11 +103,12 @@ def _dtype(data: bytes, at: int, where: str) -> np.dtype[Any]:
     """The data type message: IEEE floats, integers, and h5py's booleans; anything else is refused by its name.
 
     pyfive takes any float of two bytes for float16; a bfloat16 would be read wrong, so the bit fields are compared."""
-    head, order, _, _, size = struct.unpack_from("<BBBBI", data, at)
+    head, order, sign, _, size = struct.unpack_from("<BBBBI", data, at)
     kind = head & 0x0F
+    ieee = (order & _ORDERS, sign) == (_IMPLIED, 8 * size - 1) and _IEEE.get(size)
     if kind == 0 and size in (1, 2, 4, 8) and struct.unpack_from("<HH", data, at + 8) == (0, 8 * size):
         return np.dtype(f"{'>' if order & 1 else '<'}{'i' if order & 8 else 'u'}{size}")
-    if kind == 1 and struct.unpack_from("<HHBBBBI", data, at + 8) == _IEEE.get(size) and not order & 0x40:
+    if kind == 1 and struct.unpack_from("<HHBBBBI", data, at + 8) == ieee:
         return np.dtype(f"{'>' if order & 1 else '<'}f{size}")
     if kind == 8 and size == 1 and b"FALSE\0" in data[at : at + 64] and b"TRUE\0" in data[at : at + 64]:
         return np.dtype(bool)

@@ -8,6 +8,7 @@ from typing import Any
 
 from weight_mapping.errors import DamagedFile, Unrepresentable, Unsupported, shown
 from weight_mapping.keras_config.era import Era
+from weight_mapping.keras_config.values import refuse_more
 from weight_mapping.keras_config.words import Reading
 from weight_mapping.keras_config.writing_operations import call_arguments
 from weight_mapping.spec import Bidirectional, Layer, Node, Operation, Recurrent, Ref, Slot
@@ -91,7 +92,10 @@ def read_calls(layer: str, inbound: Any, reading: Reading) -> list[Called]:
         if reading.era.generation >= 3 or any(isinstance(n, Mapping) and "args" in n for n in inbound)
         else _call_of_keras2
     )
-    return [read(layer, node) for node in inbound if node]
+    calls = [read(layer, node) for node in inbound if node]
+    for call in calls:
+        refuse_more(call.tensors, "tensors of one call", shown(layer))
+    return calls
 
 
 def check_keywords(call: Called, where: str) -> None:

@@ -13,6 +13,7 @@ from weight_mapping.keras_config.calls import Called, check_keywords, read_calls
 from weight_mapping.keras_config.layers import MODELS, Stored, described, name_of, read_layer, read_merge
 from weight_mapping.keras_config.operations import operation_node
 from weight_mapping.keras_config.ownership import keras_class
+from weight_mapping.keras_config.values import refuse_more
 from weight_mapping.keras_config.words import Reading
 from weight_mapping.spec import (
     Bidirectional,
@@ -26,9 +27,6 @@ from weight_mapping.spec import (
     Ref,
     chain,
 )
-
-MOST = 10_000
-"""Layers of a model, calls of them, and outputs; the largest models that are known have some thousands."""
 
 
 def read_model(value: Any, reading: Reading, stored: Stored, path: Path = ()) -> ModelSpec:
@@ -46,16 +44,10 @@ def read_model(value: Any, reading: Reading, stored: Stored, path: Path = ()) ->
         )
     if not isinstance(config["layers"], list):
         raise DamagedFile("layers is no list", where=where)
-    _refuse_more(config["layers"], "layers", where)
+    refuse_more(config["layers"], "layers", where)
     name = str(config.get("name") or base.lower())
     read = _read_sequential if base == "Sequential" and "input_layers" not in config else _read_functional
     return read(name, config, reading, stored, path)
-
-
-def _refuse_more(things: list[Any], what: str, where: str) -> None:
-    if len(things) > MOST:
-        found, expected = f"{len(things):,} {what}", f"at most {MOST:,}"
-        raise Unsupported("a model larger than any that is read here", where=where, found=found, expected=expected)
 
 
 def _read_sequential(name: str, config: Mapping[str, Any], reading: Reading, stored: Stored, path: Path) -> ModelSpec:
@@ -117,13 +109,13 @@ def _read_functional(name: str, config: Mapping[str, Any], reading: Reading, sto
             continue
         found = read_calls(layer_name, value.get("inbound_nodes") or [], reading)
         calls += found
-        _refuse_more(calls, "calls of layers", name)
+        refuse_more(calls, "calls of layers", name)
         if operation_node(class_name, value):
             continue  # an operation has no weights: each call becomes a node of its own below
         layers[layer_name] = read_layer(value, reading, stored, (*path, layer_name))
     values = {str(v.get("name") or name_of(v, n)): v for n, v in enumerate(config["layers"])}
     outputs = _ends(config.get("output_layers"), "output_layers")
-    _refuse_more(outputs, "outputs", name)
+    refuse_more(outputs, "outputs", name)
     wanted = [end[0] for end in _ends(config.get("input_layers"), "input_layers")]
     offsets = _offsets(layers, calls, outputs)
     nodes = _ordered(calls, values, layers, inputs, offsets)

@@ -11,7 +11,7 @@ from weight_mapping.errors import DamagedFile, Unrepresentable, Unsupported, sho
 from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.keys import refuse_unknown, renamed
 from weight_mapping.keras_config.ownership import authors_name, keras_class
-from weight_mapping.keras_config.values import flag, share, sizes, uneven, whole, word
+from weight_mapping.keras_config.values import flag, refuse_more, share, sizes, uneven, whole, word
 from weight_mapping.keras_config.words import Reading, read_activation, write_activation
 from weight_mapping.spec import Bidirectional, Cell, ConvCell, Layer, Recurrent
 
@@ -68,6 +68,7 @@ def read(class_name: str, config: Mapping[str, Any], reading: Reading, where: st
 
 def _cells(value: Any, reading: Reading, where: str) -> tuple[Cell | ConvCell, ...]:
     if isinstance(value, list):
+        refuse_more(value, "cells", where)
         return tuple(c for part in value for c in _cells(part, reading, where))
     if not isinstance(value, Mapping) or not isinstance(value.get("config"), Mapping):
         raise DamagedFile("an RNN without a cell", where=where)

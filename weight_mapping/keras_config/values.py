@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from math import isfinite
 from typing import Any
 
 from weight_mapping.errors import DamagedFile, Unsupported, shown
+
+MOST = 10_000
+"""Layers of a model, calls of them, tensors of one call, outputs, cells of one layer; the largest models that are known
+have some thousands."""
+
+
+def refuse_more(things: Sized, what: str, where: str) -> None:
+    if len(things) > MOST:
+        found, expected = f"{len(things):,} {what}", f"at most {MOST:,}"
+        raise Unsupported("a model larger than any that is read here", where=where, found=found, expected=expected)
 
 
 def scalar(value: Any) -> Any:

@@ -33,14 +33,13 @@ LAYER_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(slots=True)
 class Reading:
-    """One reading of one configuration: the era, and what had to be resolved on the way."""
+    """One reading of one configuration: the era, and what had to be resolved on the way, each sentence once."""
 
     era: Era
-    resolved: list[str] = field(default_factory=list)
+    resolved: dict[str, None] = field(default_factory=dict)
 
     def note(self, sentence: str) -> None:
-        if sentence not in self.resolved:
-            self.resolved.append(sentence)
+        self.resolved.setdefault(sentence)
 
 
 def slope_of(era: Era) -> float:

@@ -59,18 +59,19 @@ def layer_name(module: str) -> str:
 
 
 class GraphModule(nn.Module):
-    """The layers of one ModelSpec by their `module_name`; a nested model is a GraphModule among them."""
+    """The layers of one ModelSpec by their `module_name`; a nested model is a GraphModule among them. `built`: the
+    dtype that they were made in, which a model without weights computes in."""
 
-    def __init__(self, spec: ModelSpec, layers: Mapping[str, nn.Module]) -> None:
+    def __init__(self, spec: ModelSpec, layers: Mapping[str, nn.Module], built: torch.dtype) -> None:
         super().__init__()
-        self.spec = spec
+        self.spec, self.built = spec, built
         self.layers = nn.ModuleDict({module_name(name): module for name, module in layers.items()})
 
     @property
     def dtype(self) -> torch.dtype:
         """The dtype that the layers compute in."""
         floating = (p.dtype for p in self.parameters() if p.is_floating_point())
-        return next(floating, torch.get_default_dtype())
+        return next(floating, self.built)
 
     def evaluate(self, inputs: Sequence[Tensor], masks: Sequence[Any] | None = None) -> list[Tensor]:
         return run(self.spec, inputs, self._call, torch, masks=masks)[0]
@@ -96,9 +97,10 @@ class PortedModel(GraphModule):
     `spec` says what it computes, `source` where it came from."""
 
     def __init__(
-        self, spec: ModelSpec, layers: Mapping[str, nn.Module], source: Source, unbuilt: Weights | None = None
-    ) -> None:
-        super().__init__(spec, layers)
+        self, spec: ModelSpec, layers: Mapping[str, nn.Module], built: torch.dtype, source: Source,
+        unbuilt: Weights | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(spec, layers, built)
         self.source = source
         self.unbuilt: Weights = unbuilt or {}
         """The weights of layers that a module of the user's stands for."""
@@ -162,7 +164,7 @@ def build(
     builder = _Builder(custom or {}, dtype, trainable_second_bias)
     layers = builder.layers(portable.spec, portable.weights, ())
     unbuilt = {path: portable.weights[path] for path in builder.supplied if path in portable.weights}
-    return PortedModel(portable.spec, layers, portable.source, unbuilt).eval()
+    return PortedModel(portable.spec, layers, dtype, portable.source, unbuilt).eval()
 
 
 class _Builder:
@@ -186,7 +188,7 @@ class _Builder:
             case TimeDistributed():
                 return TimeDistributedLayer(self.module(layer.layer, inside(weights, "layer"), (*path, "layer")))
             case ModelSpec():
-                return GraphModule(layer, self.layers(layer, weights, path))
+                return GraphModule(layer, self.layers(layer, weights, path), self.dtype)
             case Plain():
                 own = weights.get((), {})
                 assert not isinstance(own, CellWeights)

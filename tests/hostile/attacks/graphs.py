@@ -90,6 +90,13 @@ def wide(count: int) -> list[Config]:
     return [*layers, layer("Add", "sum", [[tensor(f"d{n}") for n in range(count)]])]
 
 
+def stacked(count: int) -> list[Config]:
+    """A layer of so many cells, one upon the other."""
+    cells = [{"class_name": "LSTMCell", "config": {"name": f"c{n}", "units": 5}} for n in range(count)]
+    cell = {"class_name": "StackedRNNCells", "config": {"name": "cells", "cells": cells}}
+    return [entry("i"), layer("RNN", "lstm", [tensor("i")], cell=cell)]
+
+
 ATTACKS: Mapping[str, Make] = {
     "graph of doubling models": graph(lambda: _doubling_models(30)),
     "graph of doubling sizes": graph(lambda: _doubling_sizes(60)),
@@ -105,6 +112,8 @@ ATTACKS: Mapping[str, Make] = {
         ends=[["lstm", 0, 0]],
     ),
     "graph of 12000 outputs": graph(lambda: [entry("i"), lstm(tensor("i"))], ends=[["lstm", 0, 0]] * 12_000),
+    "graph of 30000 cells": graph(lambda: stacked(30_000)),
+    "graph of 30000 tensors in one call": graph(lambda: [*wide(0)[:2], layer("Add", "a", [[tensor("lstm")] * 30_000])]),
     "graph of itself": graph(lambda: [entry("i"), lstm(tensor("lstm"))]),
     "graph in a circle": graph(
         lambda: [

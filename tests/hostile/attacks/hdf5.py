@@ -28,6 +28,17 @@ def virtual(file: Any) -> None:
     file.create_virtual_dataset(path, layout)
 
 
+def float_of_its_own(file: Any) -> None:
+    """The kernel in floats whose mantissas have all their digits, none of them implied: other numbers of other bits."""
+    path = kernel(file)
+    numbers = file[path][...]
+    del file[path]
+    kind = h5py.h5t.IEEE_F32LE.copy()
+    kind.set_norm(h5py.h5t.NORM_NONE)
+    made = h5py.h5d.create(file.id, path.encode(), kind, h5py.h5s.create_simple(numbers.shape))
+    made.write(h5py.h5s.ALL, h5py.h5s.ALL, numbers)
+
+
 ATTACKS: Mapping[str, Make] = {
     # HDF5: out of the file
     "h5 external link": linked(lambda file: h5py.ExternalLink("/etc/passwd", "/x")),
@@ -54,6 +65,7 @@ ATTACKS: Mapping[str, Make] = {
     "h5 text": array(dtype=h5py.string_dtype()),
     "h5 reference": array(dtype=h5py.ref_dtype),
     "h5 complex": array(dtype="c8"),
+    "h5 float of its own": h5(float_of_its_own),
 }
 SOUND: Mapping[str, Make] = {
     "h5": h5(lambda file: None),
