@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -102,6 +105,23 @@ def test_torn_and_foreign_lines_are_nothing(tmp_path: Path) -> None:
             done(log, replace(TASK, path="b.h5"))
         lines = (tmp_path / "out" / NAME).read_bytes().split(b"\n")
         assert len(lines) == 6 and json.loads(lines[-2])["path"] == "b.h5"
+
+
+def kills(*options: str) -> dict[str, Any]:
+    command = [sys.executable, str(Path(__file__).with_name("killed_log.py")), *options]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    return dict(json.loads(subprocess.run(command, env=environment, capture_output=True, check=True).stdout))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system can't fork")
+def test_a_run_killed_at_any_point_of_a_line_goes_on_with_nothing_lost_or_done_twice() -> None:
+    ran = kills()
+    assert ran["points"] > 30 and ran["wrong"] == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system can't fork")
+def test_the_kills_would_find_a_torn_line_that_is_left() -> None:
+    assert kills("careless")["wrong"]
 
 
 def test_two_runs_do_not_write_one_log(tmp_path: Path) -> None:

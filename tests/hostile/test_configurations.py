@@ -29,8 +29,9 @@ BYTECODE = base64.b64encode(marshal.dumps(CODE)).decode()
 FUNCTION = {"module": "os", "class_name": "function", "config": "system", "registered_name": "function"}
 
 
-def layer(class_name: str, module: str | None = None, registered: str | None = None, **config: Any) -> dict[str, Any]:
-    told = {"module": module, "registered_name": registered} if module else {}
+def layer(class_name: str, module: str | None = "", registered: str | None = None, **config: Any) -> dict[str, Any]:
+    """`module` and `registered` as Keras 3 writes them, None for null; without them as Keras 2."""
+    told = {} if module == "" else {"module": module, "registered_name": registered}
     return {**told, "class_name": class_name, "config": {"name": "evil", **config}}
 
 
@@ -74,6 +75,19 @@ ATTACKS: dict[str, tuple[Any, str]] = {
     "an author's LSTM in a package like Keras'": (layer("keras_mine>LSTM", units=3), "keras_mine>LSTM"),
     "an author's LSTM as Keras 3 stores it": (layer("LSTM", "mine", "Mine>LSTM", units=3), "Mine>LSTM"),
     "an author's cell": (layer("RNN", cell=layer("LSTMCell", "mine", "Mine>LSTMCell", units=3)), "Mine>LSTMCell"),
+    "an author's LSTM that a script defines": (layer("LSTM", None, "LSTM", units=3), "LSTM"),
+    "an author's LSTM both ways": (layer("Bidirectional", layer=layer("Mine>LSTM", units=3)), "LSTM"),
+    "an author's LSTM backwards": (
+        layer("Bidirectional", layer=layer("LSTM", units=3), backward_layer=layer("LSTM", None, "LSTM", units=3)),
+        "LSTM",
+    ),
+    "an author's LSTM at every step": (layer("TimeDistributed", layer=layer("LSTM", None, "LSTM", units=3)), "LSTM"),
+    "an author's stack": (
+        layer("RNN", cell=layer("StackedRNNCells", None, "StackedRNNCells", cells=[layer("LSTMCell", units=3)])),
+        "StackedRNNCells",
+    ),
+    "an author's model": (layer("Sequential", None, "Sequential", layers=[layer("LSTM", units=3)]), "Sequential"),
+    "an author's activation": (layer("LSTM", units=3, activation=layer("ReLU", None, "Mine>ReLU")), "ReLU"),
     "an operation that is a function": (layer("TFOpLambda", function="os.system"), "TFOpLambda"),
     "a node of a graph": (
         layer("TensorFlowOpLayer", node_def="name: 'x' op: 'PyFunc'", constants={}),

@@ -12,6 +12,7 @@ from weight_mapping.errors import DamagedFile, Unsupported, shown
 from weight_mapping.keras_config import plain_layers, recurrent
 from weight_mapping.keras_config.calls import Called, Given, Tensor
 from weight_mapping.keras_config.node_def import read_node
+from weight_mapping.keras_config.ownership import keras_class
 from weight_mapping.keras_config.values import scalar
 from weight_mapping.operations import KERAS3, NODE_OPS, TF_FUNCTIONS
 from weight_mapping.spec import Operation, Slot
@@ -53,7 +54,7 @@ def operation_node(class_name: str, value: Mapping[str, Any]) -> OperationClass 
         op, attributes = read_node(config.get("node_def"), where)
         constants = _constants(config.get("constants") or {}, where)
         return OperationClass(lambda where: _known(NODE_OPS, op, class_name, where), attributes, constants)
-    if class_name in KERAS3 and _is_operation(class_name, value, config):
+    if class_name in KERAS3 and keras_class(value) and _is_operation(class_name, value, config):
         # An operation's own arguments (axis, keepdims) may ride in its configuration instead of the call.
         fixed = {k: v for k, v in config.items() if k not in ("name", "trainable", "dtype") and v is not None}
         return OperationClass(lambda where: KERAS3[class_name], fixed)

@@ -10,6 +10,7 @@ from weight_mapping.activations import ROWS, Activation, activation
 from weight_mapping.errors import DamagedFile, Unrepresentable, Unsupported, shown
 from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.keys import refuse_unknown
+from weight_mapping.keras_config.ownership import keras_class
 from weight_mapping.keras_config.values import number, whole
 
 ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}
@@ -73,7 +74,7 @@ def _configured(value: Mapping[str, Any], reading: Reading, where: str) -> Activ
     class_name, config = str(value.get("class_name")), value.get("config") or {}
     if class_name in ("function", "builtin_function") or not isinstance(config, Mapping):
         return read_activation(config, reading, where)
-    if class_name in ACTIVATION_LAYERS:
+    if class_name in ACTIVATION_LAYERS and keras_class(value):
         return read_activation_layer(class_name, config, where)
     raise Unsupported(f"unknown activation {shown(class_name)!r}", where=where, class_name=class_name)
 
