@@ -17,6 +17,7 @@ from weight_mapping.errors import DamagedFile, WeightsMismatch, shown
 from weight_mapping.files.archive import Archive
 from weight_mapping.files.guard import reading
 from weight_mapping.plain import KINDS, match, plain, weight_shapes
+from weight_mapping.proving import check_unchanged
 from weight_mapping.spec import Cell, ConvCell, Custom, Leaf, ModelSpec, Path, Plain, leaves
 from weight_mapping.weights import CellWeights, LeafWeights, Portable, Source
 
@@ -123,7 +124,8 @@ def source_data(source: Source) -> dict[str, Any]:
 
 
 def from_archive(archive: Archive) -> Portable:
-    """A port's own safetensors: the spec from its metadata, every array checked against it by name and shape."""
+    """A port's own safetensors: the spec from its metadata, every array checked against it by name and shape, and
+    against the digest that the file carries."""
     where = str(archive.path)
     with reading(f"{where}:spec"):
         document = json.loads(archive.metadata["spec"])
@@ -153,7 +155,10 @@ def from_archive(archive: Archive) -> Portable:
         if named:
             beside = ", ".join(map(shown, sorted(named)[:6]))
             raise WeightsMismatch("arrays that belong to no layer", where=where, found=beside)
-        return Portable(spec=spec, weights=weights, source=source)
+        portable = Portable(spec=spec, weights=weights, source=source)
+        if "proof" in archive.metadata:
+            check_unchanged(archive, portable)
+        return portable
 
 
 def expected(leaf: Leaf) -> tuple[str, ...]:

@@ -37,15 +37,10 @@ def stored_proof(portable: Portable, spec: str, *, seed: int = 0, outputs: bool 
     return json.dumps(document)
 
 
-def prove_again(archive: Archive, portable: Portable) -> None:
-    """Hold a loaded port to the proof in its file. DamagedFile names the array, or says that the spec or the answer is
-    another; PortingError where the file carries no proof."""
+def check_unchanged(archive: Archive, portable: Portable) -> None:
+    """Hold the arrays and the spec of a loaded port to the digests in its file. DamagedFile names the array that is
+    another, or says that the spec is."""
     where = str(archive.path)
-    if "proof" not in archive.metadata or archive.container != "safetensors":
-        raise PortingError(
-            "the file carries no proof", where=where, found=archive.container,
-            expected="the model.safetensors of a port", way_out="Port it again, or load it without verify=True.",
-        )  # fmt: skip
     told = _read(archive.metadata["proof"], where)
     found = portable.fingerprints()
     changed = sorted(
@@ -56,9 +51,22 @@ def prove_again(archive: Archive, portable: Portable) -> None:
         raise DamagedFile(
             "an array is not the one that was written", where=f"{where}:{shown(changed[0])}",
             found=f"SHA-256 {is_now}", expected=shown(was),
+            way_out="Port the model again, or write the changed one with weight_mapping.save.",
         )  # fmt: skip
     if _digest(archive.metadata["spec"]) != told["spec"]:
         raise DamagedFile("the spec is not the one that was written", where=f"{where}:spec")
+
+
+def prove_again(archive: Archive, portable: Portable) -> None:
+    """Hold a loaded port to the answer that the proof in its file tells: DamagedFile where the oracle's is another now,
+    PortingError where the file carries no proof. Its digests were compared when it was loaded."""
+    where = str(archive.path)
+    if "proof" not in archive.metadata or archive.container != "safetensors":
+        raise PortingError(
+            "the file carries no proof", where=where, found=archive.container,
+            expected="the model.safetensors of a port", way_out="Port it again, or load it without verify=True.",
+        )  # fmt: skip
+    told = _read(archive.metadata["proof"], where)
     if told["outputs"] is not None:
         _compare(told["outputs"], _answer(portable, told["seed"]), where)
 

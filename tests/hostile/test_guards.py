@@ -24,6 +24,7 @@ from attacks.tfjs import tfjs
 
 import weight_mapping as wm
 from harness.porting import affordable
+from weight_mapping import exchange
 from weight_mapping.errors import PortingError
 from weight_mapping.files import guard, hdf5, hdf5_data, open_archive, opening, safetensors, strict_json
 from weight_mapping.files import tfjs as shards
@@ -255,6 +256,14 @@ GUARDS: Mapping[str, Guard] = {
     "hole": Guard(
         clause="S19", attack=tensors({"a": {"dtype": "U8", "shape": [1], "data_offsets": [3, 4]}}, bytes(4)),
         said="hole", without=((safetensors, "_check_places", nothing),), load=read_all,
+    ),
+    "an array that is another": Guard(
+        clause="S14", attack=ATTACKS["port of another weight"], said="an array is not the one", load=wm.load,
+        without=((exchange, "check_unchanged", nothing),),
+    ),
+    "a spec that is another": Guard(
+        clause="S14", attack=ATTACKS["spec of another layer"], said="the spec is not the one", load=wm.load,
+        without=((exchange, "check_unchanged", nothing),),
     ),
     "an array twice": Guard(
         clause="S19", attack=tensors(b'{"a": %b, "a": %b}' % ((ENTRY,) * 2), bytes(1)), said="twice",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ def tensors(header: Any, data: bytes = b"", length: int | None = None) -> Make:
     return written("m.safetensors", struct.pack("<Q", len(raw) if length is None else length) + raw + data)
 
 
-def spec(change: Callable[[dict[str, Any]], object]) -> Make:
-    """The safetensors file of a port, its spec changed."""
+def spec(change: Callable[[dict[str, Any]], object], sealed: bool = True) -> Make:
+    """The safetensors file of a port, its spec changed, and `sealed` again: what its proof says of the spec too."""
 
     def make(folder: Path) -> Path:
         import weight_mapping as wm
@@ -30,12 +31,24 @@ def spec(change: Callable[[dict[str, Any]], object]) -> Make:
         header = json.loads(raw[8 : 8 + size])
         document = json.loads(header["__metadata__"]["spec"])
         change(document)
-        header["__metadata__"]["spec"] = json.dumps(document)
+        told = header["__metadata__"]
+        told["spec"] = json.dumps(document)
+        if sealed:
+            told["proof"] = json.dumps({**json.loads(told["proof"]), "spec": sha256(told["spec"].encode()).hexdigest()})
         new = json.dumps(header).encode()
         path.write_bytes(struct.pack("<Q", len(new)) + new + raw[8 + size :])
         return path
 
     return make
+
+
+def flipped(folder: Path) -> Path:
+    """The safetensors file of a port, one bit of one weight changed."""
+    path = spec(lambda document: None)(folder)
+    raw = bytearray(path.read_bytes())
+    raw[-9] ^= 1
+    path.write_bytes(raw)
+    return path
 
 
 def spec_layer(document: dict[str, Any]) -> dict[str, Any]:
@@ -51,6 +64,8 @@ ATTACKS: dict[str, Make] = {
     "safetensors too long": tensors(b"{}", length=1 << 40),
     "safetensors huge": tensors({"a": {"dtype": "F32", "shape": [1 << 40], "data_offsets": [0, 1 << 42]}}),
     "safetensors no model": tensors({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}, bytes(8)),
+    "port of another weight": flipped,
+    "spec of another layer": spec(lambda d: spec_layer(d)["cells"][0].update(dropout=0.5), sealed=False),
     "spec of os": spec(lambda d: spec_layer(d).update(type="os.system")),
     "spec of a class": spec(lambda d: spec_layer(d).update(type="__class__")),
     "spec deep": spec(lambda d: d.update(spec=json.loads("[" * 900 + "]" * 900))),
