@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from weight_mapping import packing
+from weight_mapping.activations import hard_sigmoid
 from weight_mapping.errors import WeightsMismatch
 from weight_mapping.expectations import Expectation, expectations
 from weight_mapping.keras_config import parse
+from weight_mapping.spec import Cell
 
 ROWS, COLUMNS, DEEP, IN, OUT = 2, 3, 4, 5, 7
 _1D = {"nb_filter": OUT, "filter_length": ROWS}
@@ -104,6 +107,7 @@ def test_statistics_are_not_trained_and_a_frozen_layer_is_not_either() -> None:
     assert _expected("BatchNormalization", {"trainable": False}, "2.2.4").trainable == (False,) * 4
     assert _expected("BatchNormalization", {}).names == ("gamma", "beta", "running_mean", "running_std")
     assert _expected("Dense", {"units": 2, "trainable": False}, "2.2.4").trainable == (False, False)
+    assert _expected("LSTM", {"units": 2, "trainable": False}, "2.2.4").trainable == (False,) * 3
 
 
 def test_a_cells_arrays_go_in_and_out() -> None:
@@ -114,6 +118,7 @@ def test_a_cells_arrays_go_in_and_out() -> None:
         "recurrent_kernel": rng.normal(size=(3, 12)),
         "bias": rng.normal(size=12),
     }
+    assert lstm.leaf == Cell(kind="lstm", units=3, recurrent_activation=hard_sigmoid(1 / 5), dropout_per_gate=False)
     assert lstm.names == tuple(arrays) and lstm.trainable == (True, True, True)
     settled = lstm.settle({n: a.shape for n, a in arrays.items()})
     assert settled.input_size == 5 and settled.units == 3  # type: ignore[union-attr]
@@ -139,3 +144,70 @@ def test_a_layer_of_its_author_s_takes_whatever_is_there() -> None:
     arrays = {"a": np.ones(3), "b": np.zeros((2, 2))}
     assert one.settle({"a": (3,)}) is one.leaf and one.names == one.trainable == () and one.where == "l"
     assert all(given is array for given, array in zip(one.give(one.take(arrays)), arrays.values(), strict=True))
+
+
+WINDOWS = {1: (2,), 2: (2, 3), 3: (2, 3, 4)}
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "theano"])
+@pytest.mark.parametrize("rank", WINDOWS)
+def test_a_convolutional_cell_s_window_is_checked_and_turned_round_for_theano_alone(rank: int, backend: str) -> None:
+    rng, window = np.random.default_rng(rank), WINDOWS[rank]
+    one = _expected(f"ConvLSTM{rank}D", {"filters": 3, "kernel_size": list(window)}, "2.2.4", backend)
+    arrays = {
+        "kernel": rng.normal(size=(*window, 5, 12)), "recurrent_kernel": rng.normal(size=(*window, 3, 12)),
+        "bias": rng.normal(size=12),
+    }  # fmt: skip
+    shapes = {name: array.shape for name, array in arrays.items()}
+    assert one.settle(shapes).input_size == 5  # type: ignore[union-attr]
+    for name in ("kernel", "recurrent_kernel"):
+        for axis in range(rank):
+            other = tuple(size + (n == axis) for n, size in enumerate(shapes[name]))
+            with pytest.raises(WeightsMismatch, match="wrong shape"):
+                one.settle({**shapes, name: other})
+    for axis in range(rank):  # both arrays agree, and the configuration does not
+        wider = {n: tuple(s + (at == axis) for at, s in enumerate(shape)) for n, shape in shapes.items() if n != "bias"}
+        with pytest.raises(WeightsMismatch, match="wrong shape"):
+            one.settle({**shapes, **wider})
+    taken, straight = one.take(arrays), packing.unpack("keras", f"conv_lstm{rank}", arrays)
+    spatial = tuple(range(-rank, 0)) if backend == "theano" else ()
+    assert np.array_equal(taken.kernel, np.flip(straight.kernel, spatial))  # type: ignore[union-attr]
+    assert np.array_equal(taken.recurrent, np.flip(straight.recurrent, spatial))  # type: ignore[union-attr]
+    given = one.give(taken)
+    assert all(np.array_equal(a, b) for a, b in zip(given, arrays.values(), strict=True))
+
+
+def test_theano_turns_no_other_cell() -> None:
+    rng = np.random.default_rng(0)
+    arrays = {"kernel": rng.normal(size=(5, 12)), "recurrent_kernel": rng.normal(size=(3, 12)), "bias": np.ones(12)}
+    taken = [_expected("LSTM", {"units": 3}, "2.2.4", backend).take(arrays) for backend in ("theano", "tensorflow")]
+    assert all(np.array_equal(a, b) for (_, a), (_, b) in zip(*(one.arrays() for one in taken), strict=True))  # type: ignore[union-attr]
+
+
+def test_cudnn_s_halves_are_added_and_written_as_one_and_nothing() -> None:
+    one = _expected("CuDNNLSTM", {"units": 3}, "2.2.4")
+    halves = {"kernel": np.ones((5, 12)), "recurrent_kernel": np.ones((3, 12)), "bias": np.arange(24.0)}
+    given = one.give(one.take(halves))[-1]
+    assert np.array_equal(given[:12] + given[12:], halves["bias"][:12] + halves["bias"][12:])
+
+
+def test_a_kernel_over_time_is_told_by_its_whole_shape() -> None:
+    """As many filters as steps and one input: the older order begins as today's does."""
+    one = _expected("Convolution1D", {"nb_filter": 2, "filter_length": 2})
+    stored = {"W": np.arange(4.0).reshape(2, 1, 2, 1), "b": np.ones(2)}
+    kernel = one.take(stored)["kernel"]  # type: ignore[index]
+    assert all(kernel[r, 0, o] == stored["W"][o, 0, r, 0] for r in range(2) for o in range(2))
+
+
+@pytest.mark.parametrize(
+    ("class_name", "window", "turned"), [("Conv2D", (ROWS, COLUMNS), True), ("LocallyConnected1D", (ROWS,), False)]
+)
+def test_theano_s_convolutions_are_turned_both_ways(class_name: str, window: tuple[int, ...], turned: bool) -> None:
+    config = {"filters": OUT, "kernel_size": list(window)}
+    one = _expected(class_name, config, "2.2.4", backend="theano")
+    rng, shape = np.random.default_rng(0), (*window, IN, OUT) if turned else (9, ROWS * IN, OUT)
+    stored = {"kernel": rng.normal(size=shape), "bias": rng.normal(size=OUT if turned else (9, OUT))}
+    taken = one.take(stored)
+    kernel = taken["kernel"]  # type: ignore[index]
+    assert np.array_equal(kernel, np.flip(stored["kernel"], tuple(range(len(window))) if turned else ()))
+    assert all(np.array_equal(a, b) for a, b in zip(one.give(taken), stored.values(), strict=True))

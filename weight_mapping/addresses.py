@@ -175,8 +175,7 @@ def _ends(stored: Stored, one: Expectation, n: int) -> bool:
     """Whether the array's own name ends in the n-th of the leaf's, and in none that is longer: recurrent_kernel is no
     kernel. Attention's query_kernel is a kernel in a part of its own, query."""
     base = re.sub(r"_\d+$", "", _base(stored))
-    part = stored.name.split("/")[-2:-1]
-    for spelled in (base, "_".join([*part, base])):
+    for spelled in (base, "_".join([*stored.name.split("/")[:-1], base])):
         ends = [name for name in one.names if spelled == name or spelled.endswith(f"_{name}")]
         if ends:
             return max(ends, key=len) == one.names[n]

@@ -77,20 +77,20 @@ def _listed(weights: LeafWeights) -> list[Array]:
 def _cell(path: Path, cell: Cell | ConvCell, parsed: Parsed, frozen: bool) -> Expectation:
     format = parsed.stored.layouts[path]
     kind = f"conv_lstm{cell.rank}" if isinstance(cell, ConvCell) else cell.kind
-    reset_after = cell.reset_after if isinstance(cell, Cell) and cell.kind == "gru" else None
+    reset_after = cell.reset_after if isinstance(cell, Cell) else None
     bias = "split" if format == "cudnn" and cell.bias == "single" else cell.bias
     row = packing.layout(format, kind, bias=bias, reset_after=reset_after)
     names = packing.names(row)
     spatial = (
         dict(zip(("z", "y", "x")[-cell.rank :], cell.kernel_size, strict=True)) if isinstance(cell, ConvCell) else {}
     )
-    known = {"h": cell.units, **spatial, **({"i": cell.input_size} if cell.input_size else {})}
+    known = {"h": cell.units, **spatial}
 
     def settle(shapes: Mapping[str, Shape]) -> Leaf:
         return replace(cell, input_size=packing.solve(row, shapes, known)["i"])
 
     def take(arrays: Mapping[str, Array]) -> LeafWeights:
-        weights = packing.unpack_row(row, arrays, known)
+        weights = packing.unpack_row(row, arrays)
         if bias != cell.bias:
             weights = packing.with_bias(weights, cell.bias)  # CuDNNLSTM: Keras' own layer adds the two halves
         return _turned(weights) if isinstance(cell, ConvCell) and parsed.era.theano else weights

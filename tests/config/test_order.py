@@ -51,6 +51,11 @@ GRAPHS: Mapping[str, tuple[ModelSpec, list[str]]] = {
                "j": ("j", ("s#1", "a"))}, "j"),
         ["s", "b", "a", "j"],
     ),
+    "also where its calls have nothing to do with each other": (
+        graph({"s": ("s", ("x",)), "b": ("b", ("s",)), "a": ("a", ("b",)), "s#1": ("s", ("y",)),
+               "j": ("j", ("s#1", "a"))}, "j"),
+        ["s", "b", "a", "j"],
+    ),
     "two outputs": (graph(alone(c=("x",), b=("c",), a=("c",)), "b", "a"), ["c", "b", "a"]),
     "two outputs, the other one first": (graph(alone(c=("x",), b=("c",), a=("c",)), "a", "b"), ["c", "a", "b"]),
     "outputs of unlike depth": (graph(alone(c=("x",), b=("c",), a=("x",)), "a", "b"), ["c", "a", "b"]),

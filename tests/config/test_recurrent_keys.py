@@ -387,6 +387,24 @@ def test_what_a_keras_has_no_word_for_is_refused_with_its_place(name: str) -> No
         assert refused.value.where == where.replace("l", f"l.{key}", 1)
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_convolutional_cell_is_written_in_keras_words(first: bool) -> None:
+    layer = Recurrent(cells=(replace(IMAGE, pad_start=False, channels_first=first, dilation=(2,)),))
+    class_name, config = recurrent.write(layer, Era(generation=3, version=(3, 15)), "l")
+    told = {"filters": 3, "kernel_size": [2], "strides": [1], "padding": "same", "dilation_rate": [2]}
+    ordering = {"data_format": "channels_first" if first else "channels_last"}
+    assert class_name == "ConvLSTM1D" and (told | ordering).items() <= config.items()
+
+
+@pytest.mark.parametrize(("per_gate", "implementation"), [(True, 1), (False, 2)])
+def test_which_dropout_masks_gates_share_is_written_for_keras_2(per_gate: bool, implementation: int) -> None:
+    layer = Recurrent(cells=(replace(CELL, dropout_per_gate=per_gate),))
+    assert (
+        recurrent.write(layer, Era(generation=2, version=(2, 15), tf=True), "l")[1]["implementation"] == implementation
+    )
+    assert "implementation" not in recurrent.write(layer, Era(generation=3, version=(3, 15)), "l")[1]
+
+
 def test_a_layer_s_class_is_what_keras_calls_it() -> None:
     runs = {kind: Recurrent(cells=(Cell(kind=kind, units=3),)) for kind in ("lstm", "gru", "rnn")}  # type: ignore[arg-type]
     assert [recurrent.layer_class(run) for run in runs.values()] == ["LSTM", "GRU", "SimpleRNN"]

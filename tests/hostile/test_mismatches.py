@@ -194,7 +194,7 @@ def test_without_its_check_the_attack_succeeds(name: str, tmp_path: Path, monkey
         with pytest.raises(WeightsMismatch):
             wm.load(path)
         monkeypatch.setattr(packing, "solve", lambda row, shapes, known: {**known, "i": 3})
-        monkeypatch.setattr(packing, "unpack_row", lambda row, arrays, known: _as_if_right(arrays))
+        monkeypatch.setattr(packing, "unpack_row", lambda row, arrays: _as_if_right(arrays))
         cell = wm.load(path).weights["lstm", "0"]
         assert isinstance(cell, CellWeights) and cell.recurrent.shape == (4, 5, 5)
 

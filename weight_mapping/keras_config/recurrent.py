@@ -251,8 +251,6 @@ def write_cell(cell: Cell | ConvCell, target: Era, where: str) -> tuple[str, dic
     config["units"] = cell.units
     if cell.kind == "gru":
         config["reset_after"] = cell.reset_after
-    elif cell.bias == "split":
-        config["use_bias"] = True  # the two parts are added up: `packing.pack`
     if target.generation < 3 and cell.kind != "rnn":
         config["implementation"] = 1 if cell.dropout_per_gate else 2
     return _CLASS_OF[cell.kind], config
