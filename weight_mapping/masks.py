@@ -40,7 +40,7 @@ def propagate(layer: Layer, inputs: Sequence[Any], masks: Sequence[Mask], xp: An
             states = layer.forward.state_count + layer.backward.state_count if layer.forward.return_state else 0
             return [mask if layer.return_sequences else None] * outputs + [None] * states
         case TimeDistributed():
-            return [mask]
+            return [_of_the_steps(layer, inputs[0], mask, xp) if layer.inner_mask else mask]
         case Plain():
             return [_plain(layer, inputs, masks, xp)]
         case Operation():
@@ -72,6 +72,11 @@ def reachable(model: ModelSpec, entering: bool = False, path: Path = ()) -> froz
     return frozenset(reached)
 
 
+def makes_mask(layer: Layer) -> bool:
+    """Whether the layer's outputs may carry a mask where its inputs bring none."""
+    return _may_carry(layer, False)
+
+
 def _may_carry(layer: Layer, masked: bool) -> bool:
     match layer:
         case Recurrent() | Bidirectional():
@@ -80,11 +85,27 @@ def _may_carry(layer: Layer, masked: bool) -> bool:
             makes = layer.kind == "masking" or (layer.kind == "embedding" and layer.options["mask_zero"])
             return makes or (masked and KINDS[layer.kind].mask != "stop" and layer.kind != "embedding")
         case ModelSpec():
-            return masked or any(_may_carry(inner, False) for inner in layer.layers.values())
+            return masked or any(map(makes_mask, layer.layers.values()))
+        case TimeDistributed(inner_mask=True):
+            return masked or makes_mask(layer.layer)
         case Operation():
             return False
         case _:
             return masked
+
+
+def _of_the_steps(layer: TimeDistributed, x: Any, mask: Mask, xp: Any) -> Mask:
+    """What the inner layer makes of the steps as samples, as steps again; where it makes none, a step counts if anything
+    in it does. Source: TimeDistributed.compute_mask of tf_keras 2.21."""
+    within = None if mask is None or mask.ndim < 3 else mask.reshape(-1, *mask.shape[2:])
+    made = None
+    if not isinstance(layer.layer, ModelSpec):
+        made = propagate(layer.layer, [x.reshape(-1, *x.shape[2:])], [within], xp)[0]
+    if made is not None:
+        return made.reshape(*x.shape[:2], *made.shape[1:])
+    while mask is not None and mask.ndim > 2:
+        mask = mask.any(-1)
+    return mask
 
 
 def _plain(layer: Plain, inputs: Sequence[Any], masks: Sequence[Mask], xp: Any) -> Mask:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from weight_mapping import rearranging
 from weight_mapping.activations import NUMPY, activation
 from weight_mapping.errors import Unsupported, shown
+from weight_mapping.rearranging import axes_of
 from weight_mapping.spec import Operation, Slot
 
 Array = Any
@@ -75,7 +76,8 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "keep_dims": ("keepdims",), "reduction_indices": ("axis",), "dim": ("axis",), "newshape": ("shape",),
     "perm": ("axes",), "variable": ("x",), "slice_spec": ("key",), "num_or_size_splits": ("sizes",),
     "clip_value_min": ("x_min",), "clip_value_max": ("x_max",), "equation": ("subscripts",), "multiples": ("repeats",),
-    "transpose_a": ("adj_x", ), "transpose_b": ("adj_y",), "alpha": ("negative_slope",),
+    "transpose_a": ("adj_x", ), "transpose_b": ("adj_y",), "alpha": ("negative_slope",), "depth": ("num_classes",),
+    "indices": ("x",), "params": ("x",), "paddings": ("pad_width",), "output_type": ("dtype",), "out_type": ("dtype",),
 }  # fmt: skip
 """Other words for a parameter; the first of its names that the formula has is meant."""
 
@@ -84,7 +86,8 @@ def keywords_of(operation: Operation, signature: inspect.Signature) -> dict[str,
     """The keywords under the formula's own names, less what TensorFlow's functions write out and leave off
     (conjugate=False)."""
     given = {_word(k, signature): v for k, v in operation.keywords if k != "name"}
-    return {k: v for k, v in given.items() if k in signature.parameters or not (v is None or v is False)}
+    idle = (None, False, 0) if operation.name == "take" else (None, False)  # tf.gather's batch_dims
+    return {k: v for k, v in given.items() if k in signature.parameters or not any(v is one for one in idle)}
 
 
 def _word(keyword: str, signature: inspect.Signature) -> str:
@@ -97,6 +100,18 @@ def _activation(name: str, **fixed: Any) -> Formula:
         return activation(name, **fixed).function(x, NUMPY if xp is np else xp)
 
     return formula
+
+
+def _gelu(xp: Any, x: Array, approximate: bool = False) -> Array:
+    return activation("gelu", approximate=approximate).function(x, NUMPY if xp is np else xp)
+
+
+def _elu(xp: Any, x: Array, alpha: float = 1.0) -> Array:
+    return activation("elu", alpha=alpha).function(x, NUMPY if xp is np else xp)
+
+
+def _log_softmax(xp: Any, x: Array, axis: int = -1) -> Array:
+    return activation("log_softmax", axis=-1 if axis is None else axis).function(x, NUMPY if xp is np else xp)
 
 
 def _softmax(xp: Any, x: Array, axis: int = -1) -> Array:
@@ -119,25 +134,60 @@ def _extreme(name: str) -> Formula:
     return formula
 
 
-def _axes(x: Array, axis: Any) -> tuple[int, ...]:
-    if axis is None:
-        return tuple(range(x.ndim))
-    return tuple(int(a) % x.ndim for a in (axis if isinstance(axis, tuple | list) else (axis,)))
-
-
 def _reduction(name: str) -> Formula:
     def formula(xp: Any, x: Array, axis: Any = None, keepdims: bool = False) -> Array:
-        return getattr(xp, name)(x, axis=_axes(x, axis), keepdims=bool(keepdims))
+        return getattr(xp, name)(x, axis=axes_of(x, axis), keepdims=bool(keepdims))
 
     return formula
 
 
 def _mean(xp: Any, x: Array, axis: Any = None, keepdims: bool = False) -> Array:
-    return xp.mean(x if _is_float(x) else x * 1.0, axis=_axes(x, axis), keepdims=bool(keepdims))
+    return xp.mean(x if _is_float(x) else x * 1.0, axis=axes_of(x, axis), keepdims=bool(keepdims))
+
+
+def _variance(xp: Any, x: Array, axis: Any = None, keepdims: bool = False) -> Array:
+    off = x - _mean(xp, x, axis, True)
+    return _mean(xp, off * off, axis, keepdims)
+
+
+def _norm(xp: Any, x: Array, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Array:
+    if ord not in (None, 2, "euclidean"):
+        raise Unsupported("a norm that is not the root of the squares' sum", class_name="norm", found=shown(ord))
+    return xp.sqrt(xp.sum(x * x, axis=axes_of(x, axis), keepdims=bool(keepdims)))
+
+
+def _normalize(xp: Any, x: Array, axis: Any = -1, order: int = 2, epsilon: float | None = None) -> Array:
+    """Keras 3: a length below epsilon counts as epsilon."""
+    if order != 2:
+        raise Unsupported("a norm that is not the root of the squares' sum", class_name="normalize", found=shown(order))
+    return _l2_normalize(xp, x, axis, (1e-7 if epsilon is None else epsilon) ** 2)
+
+
+def _l2_normalize(xp: Any, x: Array, axis: Any = None, epsilon: float = 1e-12) -> Array:
+    """TensorFlow: a square of a length below epsilon counts as epsilon."""
+    return x / xp.sqrt(xp.clip(xp.sum(x * x, axis=axes_of(x, axis), keepdims=True), epsilon, None))
+
+
+def _round(xp: Any, x: Array, decimals: int = 0) -> Array:
+    """Halves go to the even neighbour."""
+    if decimals:
+        raise Unsupported("rounding to decimals", class_name="round", found=shown(decimals))
+    return xp.round(x)
+
+
+def _cumsum(xp: Any, x: Array, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> Array:
+    if exclusive or reverse:
+        raise Unsupported("a cumsum that is exclusive or in reverse", class_name="cumsum")
+    return xp.cumsum(x, int(axis))
+
+
+def _argmax(xp: Any, x: Array, axis: int = 0, keepdims: bool = False, dtype: str | None = None) -> Array:
+    found = xp.argmax(x, int(axis))
+    return rearranging.expand_dims(found, int(axis)) if keepdims else found
 
 
 def _prod(xp: Any, x: Array, axis: Any = None, keepdims: bool = False) -> Array:
-    axes = _axes(x, axis)
+    axes = axes_of(x, axis)
     for a in axes:
         x = xp.prod(x, axis=a, keepdims=True)
     return x if keepdims or not axes else xp.squeeze(x, axes)
@@ -167,47 +217,6 @@ def _like_another(name: str) -> Formula:
     return formula
 
 
-def _get_item(x: Array, key: Any) -> Array:
-    """x[key]; a slice may come as a mapping of start, stop and step, as tf.keras writes it."""
-    keys = key if isinstance(key, tuple | list) else (key,)
-    return x[tuple(slice(k.get("start"), k.get("stop"), k.get("step")) if isinstance(k, Mapping) else k for k in keys)]
-
-
-def _strided_slice(
-    x: Array, begin: Any, end: Any, strides: Any, begin_mask: int = 0, end_mask: int = 0,
-    ellipsis_mask: int = 0, new_axis_mask: int = 0, shrink_axis_mask: int = 0,
-) -> Array:  # fmt: skip
-    """TensorFlow's spelling of x[…]: bit n of a mask speaks of the n-th key."""
-    keys: list[Any] = []
-    for n, (start, stop, step) in enumerate(zip(begin, end, strides, strict=True)):
-        bit = 1 << n
-        if ellipsis_mask & bit:
-            keys.append(...)
-        elif new_axis_mask & bit:
-            keys.append(None)
-        elif shrink_axis_mask & bit:
-            keys.append(int(start))
-        else:
-            keys.append(slice(None if begin_mask & bit else start, None if end_mask & bit else stop, step))
-    return x[tuple(keys)]
-
-
-def _expand_dims(x: Array, axis: Any) -> Array:
-    asked = axis if isinstance(axis, tuple | list) else (axis,)
-    added = {int(a) % (x.ndim + len(asked)) for a in asked}
-    return x[tuple(None if n in added else slice(None) for n in range(x.ndim + len(asked)))]
-
-
-def _squeeze(xp: Any, x: Array, axis: Any = None) -> Array:
-    ones = tuple(n for n, size in enumerate(x.shape) if size == 1)
-    return xp.squeeze(x, ones if axis is None or axis in ((), []) else _axes(x, axis))
-
-
-def _transpose(xp: Any, x: Array, axes: Any = None) -> Array:
-    order = tuple(range(x.ndim))[::-1] if axes is None else tuple(int(a) for a in axes)
-    return xp.moveaxis(x, order, tuple(range(x.ndim)))
-
-
 def _matmul(xp: Any, x1: Array, x2: Array, adj_x: bool = False, adj_y: bool = False) -> Array:
     x1 = xp.swapaxes(x1, -1, -2) if adj_x else x1
     return x1 @ (xp.swapaxes(x2, -1, -2) if adj_y else x2)
@@ -216,27 +225,6 @@ def _matmul(xp: Any, x1: Array, x2: Array, adj_x: bool = False, adj_y: bool = Fa
 def _einsum(xp: Any, *operands: Any, subscripts: str | None = None) -> Array:
     """The equation as a keyword (Keras) or as the first argument (TensorFlow)."""
     return xp.einsum(*operands) if subscripts is None else xp.einsum(subscripts, *operands)
-
-
-def _split(x: Array, indices_or_sections: Any, axis: int = 0) -> list[Array]:
-    """So many equal parts, or parts that end at these indices."""
-    axis, size = axis % x.ndim, x.shape[axis]
-    if isinstance(indices_or_sections, int):
-        step = size // indices_or_sections
-        indices_or_sections = range(step, size, step)
-    ends = [0, *(int(end) for end in indices_or_sections), size]
-    return [x[(slice(None),) * axis + (slice(a, b),)] for a, b in pairwise(ends)]
-
-
-def _split_sizes(x: Array, sizes: Any, axis: int = 0) -> list[Array]:
-    """So many equal parts, or parts of these sizes."""
-    if isinstance(sizes, int):
-        return _split(x, sizes, axis)
-    return _split(x, [sum(sizes[: n + 1]) for n in range(len(sizes) - 1)], axis)
-
-
-def _unstack(x: Array, num: int | None = None, axis: int = 0) -> list[Array]:
-    return [x[(slice(None),) * (axis % x.ndim) + (n,)] for n in range(x.shape[axis] if num is None else num)]
 
 
 def _where(xp: Any, condition: Array, x1: Array, x2: Array) -> Array:
@@ -279,6 +267,9 @@ ROWS: dict[str, Row] = {
     "log1p": Row(_each("log1p"), ("Log1p",), ("math.log1p",), ("Log1p",)),
     "sqrt": Row(_each("sqrt"), ("Sqrt",), ("math.sqrt", "sqrt"), ("Sqrt",)),
     "rsqrt": Row(lambda xp, x: 1 / xp.sqrt(x), ("Rsqrt",), ("math.rsqrt",), ("Rsqrt",)),
+    "floor": Row(_each("floor"), ("Floor",), ("math.floor", "floor"), ("Floor",)),
+    "ceil": Row(_each("ceil"), ("Ceil",), ("math.ceil",), ("Ceil",)),
+    "round": Row(_round, ("Round",), ("math.round", "round"), ("Round",)),
     "reciprocal": Row(lambda x: 1 / x, ("Reciprocal",), ("math.reciprocal",), ("Reciprocal",)),
     "square": Row(lambda x: x * x, ("Square",), ("math.square", "square"), ("Square",)),
     "sin": Row(_each("sin"), ("Sin",), ("math.sin", "sin"), ("Sin",)),
@@ -288,12 +279,29 @@ ROWS: dict[str, Row] = {
     "relu": Row(_activation("relu"), ("Relu",), ("nn.relu",), ("Relu",)),
     "relu6": Row(_activation("relu", max_value=6.0), ("Relu6",), ("nn.relu6",), ("Relu6",)),
     "leaky_relu": Row(_leaky_relu, ("LeakyRelu",), ("nn.leaky_relu",), ("LeakyRelu",)),
-    "elu": Row(_activation("elu"), (), ("nn.elu",), ("Elu",)),
+    "elu": Row(_elu, ("Elu",), ("nn.elu",), ("Elu",)),
+    "selu": Row(_activation("selu"), ("Selu",), ("nn.selu",), ("Selu",)),
+    "gelu": Row(_gelu, ("Gelu",), ("nn.gelu",)),
+    "softsign": Row(_activation("softsign"), ("Softsign",), ("nn.softsign",), ("Softsign",)),
+    "hard_sigmoid": Row(_activation("hard_sigmoid", slope=1 / 6), ("HardSigmoid",)),
+    "log_sigmoid": Row(_activation("log_sigmoid"), ("LogSigmoid",), ("math.log_sigmoid",)),
+    "log_softmax": Row(_log_softmax, ("LogSoftmax",), ("nn.log_softmax",), ("LogSoftmax",)),
     "silu": Row(_activation("silu"), ("Silu",), ("nn.silu", "nn.swish")),
     "softplus": Row(_activation("softplus"), ("Softplus",), ("math.softplus", "nn.softplus"), ("Softplus",)),
     "softmax": Row(_softmax, ("Softmax",), ("nn.softmax",), ("Softmax",)),
     "sum": Row(_reduction("sum"), ("Sum",), ("math.reduce_sum", "reduce_sum"), ("Sum",)),
     "mean": Row(_mean, ("Mean",), ("math.reduce_mean", "reduce_mean"), ("Mean",)),
+    "variance": Row(_variance, ("Var",), ("math.reduce_variance",)),
+    "std": Row(
+        lambda xp, x, axis=None, keepdims=False: xp.sqrt(_variance(xp, x, axis, keepdims)),
+        ("Std",),
+        ("math.reduce_std",),
+    ),
+    "norm": Row(_norm, ("Norm",), ("norm", "compat.v1.norm")),
+    "normalize": Row(_normalize, ("Normalize",)),
+    "l2_normalize": Row(_l2_normalize, (), ("math.l2_normalize", "nn.l2_normalize")),
+    "cumsum": Row(_cumsum, ("Cumsum",), ("math.cumsum", "cumsum")),
+    "argmax": Row(_argmax, ("Argmax",), ("math.argmax", "argmax")),
     "max": Row(_reduction("amax"), ("Max", "Amax"), ("math.reduce_max", "reduce_max"), ("Max",)),
     "min": Row(_reduction("amin"), ("Min", "Amin"), ("math.reduce_min", "reduce_min"), ("Min",)),
     "prod": Row(_prod, ("Prod",), ("math.reduce_prod", "reduce_prod"), ("Prod",)),
@@ -306,24 +314,33 @@ ROWS: dict[str, Row] = {
     "where": Row(_where, ("Where",), ("where", "compat.v1.where"), ("SelectV2", "Select")),
     "zeros_like": Row(_like_another("zeros_like"), ("ZerosLike",), ("zeros_like",), ("ZerosLike",)),
     "ones_like": Row(_like_another("ones_like"), ("OnesLike",), ("ones_like",), ("OnesLike",)),
-    "identity": Row(lambda x: x, ("StopGradient",), ("identity", "stop_gradient"), ("Identity", "StopGradient")),
-    "get_item": Row(_get_item, ("GetItem",), ("__operators__.getitem",)),
-    "strided_slice": Row(_strided_slice, (), ("strided_slice",), ("StridedSlice",)),
+    "identity": Row(
+        lambda x: x, ("StopGradient", "ConvertToTensor"), ("identity", "stop_gradient"), ("Identity", "StopGradient")
+    ),
+    "get_item": Row(rearranging.get_item, ("GetItem",), ("__operators__.getitem",)),
+    "strided_slice": Row(rearranging.strided_slice, (), ("strided_slice",), ("StridedSlice",)),
     "reshape": Row(
         lambda xp, x, shape: xp.reshape(x, tuple(int(n) for n in shape)), ("Reshape",), ("reshape",), ("Reshape",)
     ),
-    "shape": Row(lambda xp, x: xp.asarray(tuple(x.shape)), (), ("shape", "compat.v1.shape"), ("Shape",)),
-    "transpose": Row(_transpose, ("Transpose",), ("transpose", "compat.v1.transpose"), ("Transpose",)),
-    "expand_dims": Row(_expand_dims, ("ExpandDims",), ("expand_dims",), ("ExpandDims",)),
-    "squeeze": Row(_squeeze, ("Squeeze",), ("squeeze", "compat.v1.squeeze"), ("Squeeze",)),
+    "shape": Row(lambda xp, x, dtype=None: xp.asarray(tuple(x.shape)), (), ("shape", "compat.v1.shape"), ("Shape",)),
+    "transpose": Row(rearranging.transpose, ("Transpose",), ("transpose", "compat.v1.transpose"), ("Transpose",)),
+    "expand_dims": Row(rearranging.expand_dims, ("ExpandDims",), ("expand_dims",), ("ExpandDims",)),
+    "squeeze": Row(rearranging.squeeze, ("Squeeze",), ("squeeze", "compat.v1.squeeze"), ("Squeeze",)),
     "concatenate": Row(lambda xp, xs, axis=0: xp.concatenate(tuple(xs), axis), ("Concatenate",), ("concat",)),
     "concatenate_inputs": Row(lambda xp, *xs: xp.concatenate(xs[:-1], int(xs[-1])), node=("ConcatV2",)),
     "stack": Row(lambda xp, xs, axis=0: xp.stack(tuple(xs), axis), ("Stack",), ("stack",)),
     "stack_inputs": Row(lambda xp, *xs, axis=0: xp.stack(xs, axis), node=("Pack",)),
-    "split": Row(_split, ("Split",)),
-    "split_sizes": Row(_split_sizes, (), ("split",)),
-    "unstack": Row(_unstack, ("Unstack",), ("unstack",), ("Unpack",)),
-    "flip": Row(lambda xp, x, axis=None: xp.flip(x, _axes(x, axis)), ("Flip",), ("reverse",), ("ReverseV2",)),
+    "split": Row(rearranging.split, ("Split",)),
+    "split_sizes": Row(rearranging.split_sizes, (), ("split",)),
+    "unstack": Row(rearranging.unstack, ("Unstack",), ("unstack",), ("Unpack",)),
+    "flip": Row(lambda xp, x, axis=None: xp.flip(x, axes_of(x, axis)), ("Flip",), ("reverse",), ("ReverseV2",)),
+    "swapaxes": Row(lambda xp, x, axis1, axis2: xp.swapaxes(x, int(axis1), int(axis2)), ("Swapaxes",)),
+    "moveaxis": Row(lambda xp, x, source, destination: xp.moveaxis(x, source, destination), ("Moveaxis",)),
+    "take": Row(rearranging.take, ("Take",), ("gather", "compat.v1.gather")),
+    "pad": Row(rearranging.pad, ("Pad",), ("pad", "compat.v1.pad")),
+    "repeat": Row(rearranging.repeat, ("Repeat",), ("repeat",)),
+    "roll": Row(rearranging.roll, ("Roll",), ("roll",)),
+    "one_hot": Row(rearranging.one_hot, ("OneHot",), ("one_hot", "compat.v1.one_hot"), ("OneHot",)),
     "tile": Row(lambda xp, x, repeats: xp.tile(x, tuple(int(n) for n in repeats)), ("Tile",), ("tile",), ("Tile",)),
 }
 """Canonical name -> formula and names. In Keras 3 a layer may bear an operation's name (Add, Concatenate, …): the

@@ -19,7 +19,7 @@ from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.order import in_keras_order
 from weight_mapping.keras_config.riding import with_riders
 from weight_mapping.keras_config.words import slope_of
-from weight_mapping.masks import reachable
+from weight_mapping.masks import makes_mask, reachable
 from weight_mapping.named_masks import with_named_masks
 from weight_mapping.odd_windows import with_odd_windows
 from weight_mapping.proving import stored_proof
@@ -35,6 +35,7 @@ from weight_mapping.spec import (
     Operation,
     Plain,
     Recurrent,
+    TimeDistributed,
     leaves,
     parts,
 )
@@ -107,7 +108,8 @@ def target_of(portable: Portable, keras: int | None = None) -> Era:
         return THEANO
     if _repeats_under_mask(portable.spec):
         return KERAS2
-    if 1 / 5 in slopes(portable) or _time_major(portable.spec) or _masks_beside_states(portable.spec):
+    masks_of_keras2 = _masks_beside_states(portable.spec) or _masks_from_inside(portable.spec)
+    if 1 / 5 in slopes(portable) or _time_major(portable.spec) or masks_of_keras2:
         return TF_KERAS
     came_from_old = (portable.source.keras_version or "3")[0] in "12"
     return TF_KERAS if came_from_old and Operation not in kinds and 1 / 6 not in slopes(portable) else KERAS3
@@ -142,6 +144,12 @@ def _masks_beside_states(spec: ModelSpec) -> bool:
     reached = reachable(spec)
     beside = ((path, node) for path, model in _models(spec) for node in _calls(model))
     return any(node.masked and node.mask is None and (*path, node.layer) in reached for path, node in beside)
+
+
+def _masks_from_inside(spec: ModelSpec) -> bool:
+    """Whether a TimeDistributed hands on the masks that its layer makes of the steps: Keras 3 would drop them."""
+    inside = (layer for _, layer in _layers_of(spec) if isinstance(layer, TimeDistributed) and layer.inner_mask)
+    return any(makes_mask(layer.layer) for layer in inside)
 
 
 def _models(spec: ModelSpec) -> Iterator[tuple[LeafPath, ModelSpec]]:
@@ -199,6 +207,13 @@ def _check_meaning(spec: ModelSpec, again: ModelSpec, target: Era) -> None:
                 where="/".join(path),
                 way_out="Save without asking for a generation of Keras.",
             )
+        own = layers[path]
+        if isinstance(own, TimeDistributed) and makes_mask(own.layer) and own.inner_mask != _inner(other):
+            raise Unrepresentable(
+                f"{target}'s TimeDistributed {'drops' if own.inner_mask else 'hands on'} the mask that its layer makes",
+                where="/".join(path),
+                way_out="Save without asking for a generation of Keras.",
+            )
     expected = dict(leaves(spec))
     for path, read in leaves(again):
         leaf = expected[path]
@@ -206,6 +221,10 @@ def _check_meaning(spec: ModelSpec, again: ModelSpec, target: Era) -> None:
             raise Unrepresentable(
                 f"{target} can't state this layer", where="/".join(path), found=str(leaf), expected=str(read)
             )
+
+
+def _inner(layer: Layer) -> bool:
+    return isinstance(layer, TimeDistributed) and layer.inner_mask
 
 
 def _same(leaf: Leaf) -> Leaf:

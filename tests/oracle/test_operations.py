@@ -20,8 +20,20 @@ X, Y = Slot(0), Slot(1)
 TWO = ("add", "subtract", "multiply", "divide", "true_divide", "floor_divide", "mod", "maximum", "minimum")
 COMPARED = ("equal", "not_equal", "greater", "greater_equal", "less", "less_equal")
 ONE = ("negative", "abs", "sign", "exp", "square", "sin", "cos", "reciprocal", "identity", "shape", "logical_not")
-ACTIVATIONS = ("tanh", "sigmoid", "relu", "relu6", "leaky_relu", "elu", "silu", "softplus", "softmax")
-REDUCED = {"sum": np.sum, "mean": np.mean, "max": np.max, "min": np.min, "prod": np.prod}
+ROUNDED = ("floor", "ceil", "round")
+ACTIVATIONS = (
+    "tanh", "sigmoid", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "softsign", "softmax",
+    "hard_sigmoid", "log_sigmoid", "log_softmax",
+)  # fmt: skip
+REDUCED = {
+    "sum": np.sum,
+    "mean": np.mean,
+    "max": np.max,
+    "min": np.min,
+    "prod": np.prod,
+    "std": np.std,
+    "variance": np.var,
+}
 
 
 def _with(name: str, /, *arguments: Any, **keywords: Any) -> Operation:
@@ -36,6 +48,23 @@ CASES: dict[str, Case] = {
     **{name: (_with(name, X), [A], None) for name in (*ONE, *ACTIVATIONS)},
     **{name: (_with(name, X), [POSITIVE], getattr(np, name)(POSITIVE)) for name in ("log", "log1p", "sqrt")},
     "rsqrt": (_with("rsqrt", X), [POSITIVE], 1 / np.sqrt(POSITIVE)),
+    **{name: (_with(name, X), [4 * A], getattr(np, name)(4 * A)) for name in ROUNDED},
+    "norm": (_with("norm", X, ord="euclidean", axis=1), [A], np.linalg.norm(A, axis=1)),
+    "normalize": (_with("normalize", X, axis=-1, order=2), [A], A / np.linalg.norm(A, axis=-1, keepdims=True)),
+    "l2_normalize": (_with("l2_normalize", X, axis=1), [A], A / np.linalg.norm(A, axis=1, keepdims=True)),
+    "l2_normalize of next to nothing": (_with("l2_normalize", X, -1), [A * 1e-9], A * 1e-3),
+    "cumsum": (_with("cumsum", X, axis=1), [A], A.cumsum(1)),
+    "argmax": (_with("argmax", X, axis=1), [A], A.argmax(1)),
+    "argmax, axis kept": (_with("argmax", X, axis=2, keepdims=True), [A], A.argmax(2)[..., None]),
+    "take": (_with("take", X, indices=[2, 0], axis=1, batch_dims=0), [A], A[:, [2, 0]]),
+    "take one": (_with("take", X, 1, axis=-1), [A], A[..., 1]),
+    "pad": (_with("pad", X, paddings=[[0, 0], [1, 2], [0, 1]]), [A], np.pad(A, [(0, 0), (1, 2), (0, 1)])),
+    "repeat": (_with("repeat", X, repeats=2, axis=1), [A], A.repeat(2, 1)),
+    "roll": (_with("roll", X, shift=2, axis=1), [A], np.roll(A, 2, 1)),
+    "roll back": (_with("roll", X, shift=-1, axis=2), [A], np.roll(A, -1, 2)),
+    "one_hot": (_with("one_hot", X, depth=3), [np.array([[0, 2], [1, 3]])], np.eye(4)[[[0, 2], [1, 3]], :3]),
+    "swapaxes": (_with("swapaxes", X, axis1=1, axis2=2), [A], A.swapaxes(1, 2)),
+    "moveaxis": (_with("moveaxis", X, source=2, destination=0), [A], np.moveaxis(A, 2, 0)),
     "power": (_with("power", X, 3), [A], A**3),
     **{
         f"{name} over {axis}": (_with(name, X, axis=axis, keepdims=keep), [A], f(A, axis, keepdims=keep))
@@ -173,6 +202,15 @@ def test_what_the_table_lacks_is_refused_by_name() -> None:
         (_with("add", X, Y, X), "add: too many"),
         (_with("sum", X, where=1), "sum: got an unexpected keyword argument 'where'"),
         (_with("cast", X, "string"), "a cast to string"),
+        (_with("take", X, Y, axis=1), "take by anything but numbers"),
+        (_with("pad", X, [[0, 0], [1, 1], [0, 0]], mode="REFLECT"), "pad by anything but zeros"),
+        (_with("pad", X, [[0, 0], [1, 1], [0, 0]], constant_values=1), "pad by anything but zeros"),
+        (_with("one_hot", X, 3, axis=0), "one_hot with anything but ones"),
+        (_with("cumsum", X, 1, exclusive=True), "exclusive"),
+        (_with("round", X, decimals=2), "decimals"),
+        (_with("norm", X, ord=1), "a norm that is not"),
+        (_with("repeat", X, [1, 2, 3], axis=1), "repeat by anything but one number"),
+        (_with("roll", X, 1), "roll along anything but one axis"),
     ):
         with pytest.raises(Unsupported, match=words):
             apply(operation, [A, B])
@@ -186,7 +224,7 @@ def test_a_name_means_one_operation() -> None:
 
 def test_every_name_of_keras_3_is_an_operation_of_keras_3() -> None:
     pytest.importorskip("keras")
-    from keras.src.ops import core, math, nn, numpy
+    from keras.src.ops import core, linalg, math, nn, numpy
 
     for name in KERAS3:
-        assert any(hasattr(module, name) for module in (core, math, nn, numpy)), name
+        assert any(hasattr(module, name) for module in (core, linalg, math, nn, numpy)), name

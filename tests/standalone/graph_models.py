@@ -68,6 +68,16 @@ OPERATIONS: Mapping[str, Operation] = {
     "cast to bool": _operation("cast", X, "bool"),
     "cast to float": _operation("cast", X, "float32"),
     "flip": _operation("flip", X, axis=1),
+    "round": _operation("round", X),
+    "std": _operation("std", X, axis=1),
+    "l2_normalize": _operation("l2_normalize", X, axis=-1),
+    "cumsum": _operation("cumsum", X, axis=1),
+    "argmax": _operation("argmax", X, axis=-1),
+    "take": _operation("take", X, [2, 0], axis=1),
+    "pad": _operation("pad", X, [[0, 0], [1, 2], [0, 0]]),
+    "repeat": _operation("repeat", X, 2, axis=1),
+    "roll": _operation("roll", X, 1, axis=1),
+    "one_hot": _operation("one_hot", X, 3),
 }
 
 

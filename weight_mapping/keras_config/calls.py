@@ -194,6 +194,8 @@ def _given2(value: Any) -> Any:
             return value[2] if value[0] == "_CONSTANT_VALUE" else Given((value[0], value[1], value[2]))
         return [_given2(v) for v in value]
     if isinstance(value, Mapping):
+        if value.get("class_name") == "__ellipsis__":
+            return Ellipsis
         if value.keys() == {"start", "stop", "step"}:
             return slice(*(_given2(value[k]) for k in ("start", "stop", "step")))
         return {k: _given2(v) for k, v in value.items()}

@@ -9,7 +9,7 @@ from typing import Any
 from weight_mapping.errors import DamagedFile, Unsupported, shown
 from weight_mapping.keras_config import plain_layers, recurrent
 from weight_mapping.keras_config.keys import renamed
-from weight_mapping.keras_config.ownership import authors_name, keras_class
+from weight_mapping.keras_config.ownership import authors_name, keras_class, own_name
 from weight_mapping.keras_config.words import Reading
 from weight_mapping.plain import plain
 from weight_mapping.spec import Custom, Layer, Path, Recurrent, TimeDistributed
@@ -29,11 +29,12 @@ class Stored:
 
 
 def described(value: Any, where: str) -> tuple[str, Mapping[str, Any]]:
-    """(class name, configuration) of a stored object; a registered name's package is dropped."""
+    """(class name, configuration) of a stored object. Keras' own package is dropped from a registered name; a class
+    that is its author's keeps "package>name"."""
     if not isinstance(value, Mapping) or "class_name" not in value:
         raise DamagedFile("expected a layer: {class_name, config}", where=where, found=shown(value))
     config = value.get("config")
-    class_name = str(value["class_name"])
+    class_name = own_name(str(value["class_name"]))
     if isinstance(config, list) and class_name.rpartition(">")[2] == "Sequential":
         config = {"layers": config}
     if not isinstance(config, Mapping):
@@ -104,7 +105,8 @@ def _precision(policy: Any, class_name: str, reading: Reading, where: str) -> No
 def _read_wrapper(base: str, config: Mapping[str, Any], reading: Reading, stored: Stored, path: Path) -> Layer:
     where = "/".join(path)
     if base == "TimeDistributed":
-        return TimeDistributed(layer=read_layer(config.get("layer"), reading, stored, (*path, "layer")))
+        distributed = read_layer(config.get("layer"), reading, stored, (*path, "layer"))
+        return TimeDistributed(layer=distributed, inner_mask=reading.era.generation == 2)
     layer = recurrent.read_bidirectional(config, reading, where)
     inner_class, inner = described(config.get("layer"), where)
     for part in ("forward", "backward"):

@@ -4,6 +4,7 @@ A function's name is compared with the closed list of `weight_mapping.operations
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from weight_mapping.keras_config.calls import Called, Given, Tensor
 from weight_mapping.keras_config.node_def import read_node
 from weight_mapping.keras_config.ownership import keras_class
 from weight_mapping.keras_config.values import scalar
-from weight_mapping.operations import KERAS3, NODE_OPS, TF_FUNCTIONS
+from weight_mapping.operations import KERAS3, NODE_OPS, ROWS, TF_FUNCTIONS
 from weight_mapping.spec import Operation, Slot
 
 
@@ -31,11 +32,17 @@ class OperationClass:
         order: list[Tensor] = []
         given = call.arguments if self.constants is None else _between(call.tensors, self.constants)
         arguments = tuple(_slotted(a, order) for a in given)
+        canonical = self.canonical(where)
+        if not call.tensors:  # tf.keras writes the first argument of einsum alone, its equation
+            raise DamagedFile(
+                f"the operation {canonical} without the tensors that it takes", where=shown(where),
+                way_out="The file lacks them: build the model again with a layer (Dot) in its place, and save it.",
+            )  # fmt: skip
         keywords = {**self.fixed, **call.keywords}
         pairs = tuple(
             (k, _slotted(v, order)) for k, v in keywords.items() if not (k == "name" or (k == "mask" and v is None))
         )
-        return Operation(name=self.canonical(where), arguments=arguments, keywords=pairs), order
+        return Operation(name=canonical, arguments=arguments, keywords=pairs), order
 
 
 def _between(tensors: list[Tensor], constants: Mapping[int, Any]) -> list[Any]:
@@ -56,7 +63,9 @@ def operation_node(class_name: str, value: Mapping[str, Any]) -> OperationClass 
         return OperationClass(lambda where: _known(NODE_OPS, op, class_name, where), attributes, constants)
     if class_name in KERAS3 and keras_class(value) and _is_operation(class_name, value, config):
         # An operation's own arguments (axis, keepdims) may ride in its configuration instead of the call.
-        fixed = {k: v for k, v in config.items() if k not in ("name", "trainable", "dtype") and v is not None}
+        taken = inspect.signature(ROWS[KERAS3[class_name]].formula).parameters
+        idle = {"name", "trainable"} | ({"dtype"} - taken.keys())
+        fixed = {k: v for k, v in config.items() if k not in idle and v is not None}
         return OperationClass(lambda where: KERAS3[class_name], fixed)
     return None
 

@@ -24,3 +24,9 @@ def authors_name(value: Mapping[str, Any]) -> str:
     """What its author calls the class of a stored object: with the package, where one is told."""
     class_name, registered = str(value.get("class_name")), value.get("registered_name")
     return str(registered) if registered and ">" not in class_name else class_name
+
+
+def own_name(registered: str) -> str:
+    """A registered name "package>name" without the package where that is Keras' own; another is its author's."""
+    package, _, name = registered.rpartition(">")
+    return name if package.lower().partition(".")[0] in _PACKAGES else registered

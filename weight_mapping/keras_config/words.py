@@ -10,11 +10,11 @@ from weight_mapping.activations import ROWS, Activation, activation
 from weight_mapping.errors import DamagedFile, Unrepresentable, Unsupported, shown
 from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.keys import refuse_unknown
-from weight_mapping.keras_config.ownership import keras_class
+from weight_mapping.keras_config.ownership import keras_class, own_name
 from weight_mapping.keras_config.values import number, whole
 
-ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}
-"""Keras' other names for a row of `activations.ROWS`."""
+ALIASES = {"swish": "silu", "hard_swish": "hard_silu", "softmax_v2": "softmax", "log_softmax_v2": "log_softmax"}
+"""Keras' other names for a row of `activations.ROWS`, and those of TensorFlow's functions given as activations."""
 
 ACTIVATION_LAYERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "ReLU": ("relu", {"max_value": "max_value", "negative_slope": "negative_slope", "threshold": "threshold"}),
@@ -55,6 +55,7 @@ def read_activation(value: Any, reading: Reading, where: str) -> Activation:
     name = "linear" if value is None else value
     if not isinstance(name, str):
         raise DamagedFile("an activation that is no name", where=where, found=type(name).__name__)
+    name = own_name(name)
     name = ALIASES.get(name, name)
     if name not in ROWS:
         raise Unsupported(
@@ -71,9 +72,11 @@ def read_activation(value: Any, reading: Reading, where: str) -> Activation:
 
 
 def _configured(value: Mapping[str, Any], reading: Reading, where: str) -> Activation:
-    class_name, config = str(value.get("class_name")), value.get("config") or {}
+    class_name, config = own_name(str(value.get("class_name"))), value.get("config") or {}
     if class_name in ("function", "builtin_function") or not isinstance(config, Mapping):
         return read_activation(config, reading, where)
+    if class_name == "Activation":
+        return read_activation(config.get("activation"), reading, where)
     if class_name in ACTIVATION_LAYERS and keras_class(value):
         return read_activation_layer(class_name, config, where)
     raise Unsupported(f"unknown activation {shown(class_name)!r}", where=where, class_name=class_name)

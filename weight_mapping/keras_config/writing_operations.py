@@ -11,12 +11,16 @@ from weight_mapping.spec import Operation, Slot
 
 _KERAS3_NAMES = {canonical: name for name, canonical in reversed(KERAS3.items())}
 _MODULES = {
-    **dict.fromkeys(("Sigmoid", "Relu", "Relu6", "LeakyRelu", "Silu", "Softplus", "Softmax"), "nn"),
+    **dict.fromkeys(
+        ("Sigmoid", "Relu", "Relu6", "LeakyRelu", "Silu", "Softplus", "Softmax", "Elu", "Selu", "Gelu"), "nn"
+    ),
+    **dict.fromkeys(("Softsign", "HardSigmoid", "LogSigmoid", "LogSoftmax", "OneHot", "Normalize"), "nn"),
     **dict.fromkeys(("Cast", "StopGradient", "Unstack"), "core"),
     "Rsqrt": "math",
+    "Norm": "linalg",
 }
 """The module of keras.src.ops that Keras 3 looks an operation up in, where it is not numpy."""
-_IN_THE_CALL = {"x", "x1", "x2", "xs", "condition", "key"}
+_IN_THE_CALL = {"x", "x1", "x2", "xs", "condition", "key", "indices"}
 _CONFIGURED = {"shape": "newshape"}
 """Keras 3's name of a formula's parameter, where it has another."""
 

@@ -18,8 +18,8 @@ def _elementwise(kind: str) -> Callable[[Tensor], Tensor]:
     return lambda x: x.graph.op(kind, x.floating())
 
 
-tanh, sigmoid, exp, log, sqrt, erf, sin, cos = map(
-    _elementwise, ("Tanh", "Sigmoid", "Exp", "Log", "Sqrt", "Erf", "Sin", "Cos")
+tanh, sigmoid, exp, log, sqrt, erf, sin, cos, floor, ceil, round = map(
+    _elementwise, ("Tanh", "Sigmoid", "Exp", "Log", "Sqrt", "Erf", "Sin", "Cos", "Floor", "Ceil", "Round")
 )
 
 
@@ -109,6 +109,14 @@ def any(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
 
 def all(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     return amin((x != 0).astype(np.int64), axis, keepdims).astype(bool)
+
+
+def cumsum(x: Tensor, axis: int) -> Tensor:
+    return x.graph.op("CumSum", x, np.int64(axis))
+
+
+def argmax(x: Tensor, axis: int) -> Tensor:
+    return x.graph.op("ArgMax", x, axis=axis, keepdims=0)
 
 
 def reshape(x: Tensor, sizes: Sequence[Any]) -> Tensor:
