@@ -193,3 +193,25 @@ def test_a_mask_comes_out_of_both_outputs_of_a_bidirectional_that_merges_nothing
         outputs=(Ref("l"),),
     )  # fmt: skip
     assert reachable(spec) == {("b",), ("l",)}
+
+
+def test_a_time_distributed_of_keras_2_hands_on_what_its_layer_makes_of_the_steps() -> None:
+    """Words of letters, 0 where there is none: from ids to a mask of letters, to one of words."""
+    ids = np.array([[[3, 1, 0], [2, 0, 0], [0, 0, 0]], [[1, 4, 2], [0, 0, 0], [0, 0, 0]]])
+    embedding = TimeDistributed(layer=plain("embedding", input_dim=5, output_dim=2, mask_zero=True), inner_mask=True)
+    (letters,) = propagate(embedding, [ids], [None], np)
+    assert np.array_equal(letters, ids != 0)
+    (words,) = propagate(TimeDistributed(layer=LAST, inner_mask=True), [np.zeros((2, 3, 3, 2))], [letters], np)
+    assert np.array_equal(words, [[True, True, False], [True, False, False]])
+    (dense,) = propagate(TimeDistributed(layer=plain("dense"), inner_mask=True), [X], [MASK], np)
+    assert np.array_equal(dense, MASK)
+
+
+def test_keras_3_hands_on_the_mask_that_came() -> None:
+    embedding = TimeDistributed(layer=plain("embedding", input_dim=5, output_dim=2, mask_zero=True))
+    assert propagate(embedding, [np.zeros((2, 3, 4))], [None], np) == [None]
+    layers: dict[str, Layer] = {"embedding": embedding, "lstm": TimeDistributed(layer=LAST)}
+    model = chain("m", Input(name="x", shape=(None, 3, 4)), layers)
+    assert not reachable(model)
+    layers["embedding"] = replace(embedding, inner_mask=True)
+    assert reachable(replace(model, layers=layers)) == {("lstm",)}

@@ -47,8 +47,9 @@ NUMPY: Any = _NumPy
 class Row:
     """`function(x, xp, **parameters)`, `derivative(x, xp, **parameters)` at x, and the parameters' defaults.
 
-    `derivative` is None where the output at one place depends on others (softmax): such an activation can't serve as
-    a gate. `source` says whose definition it is, `since` the first generation of Keras that knows the name."""
+    `derivative` is None where the output at one place depends on others (softmax): as a gate such an activation acts on
+    all of its units at once, where `check_gate` allows it. `source` says whose definition it is, `since` the first
+    generation of Keras that knows the name."""
 
     function: Formula
     derivative: Formula | None
@@ -93,6 +94,23 @@ def activation(name: str, **parameters: Any) -> Activation:
     if unknown:
         raise Unsupported(f"the activation {name} takes no {', '.join(sorted(unknown))}", class_name=name)
     return Activation(name, tuple(sorted({**row.parameters, **parameters}.items())))
+
+
+def is_elementwise(of: Activation) -> bool:
+    """Whether the output at one place depends on that place alone."""
+    return ROWS[of.name].derivative is not None
+
+
+def check_gate(of: Activation, *, images: bool = False) -> None:
+    """Raise Unsupported for an activation that can't be a cell's: one across other axes than a gate's units (the last;
+    of a cell on `images` across any), or one that gives fewer than it takes."""
+    over_units = of.name in ("softmax", "log_softmax") and dict(of.parameters)["axis"] == -1 and not images
+    if not (is_elementwise(of) or over_units):
+        raise Unsupported(
+            f"the activation {of} mixes the places of a gate",
+            class_name=of.name,
+            way_out="Only one that acts element by element can be a gate; of a cell without images softmax too.",
+        )
 
 
 def hard_sigmoid(slope: float) -> Activation:

@@ -95,8 +95,8 @@ def _may_carry(layer: Layer, masked: bool) -> bool:
 
 
 def _of_the_steps(layer: TimeDistributed, x: Any, mask: Mask, xp: Any) -> Mask:
-    """What the inner layer makes of the steps as samples, as steps again; where it makes none, a step counts if anything
-    in it does. Source: TimeDistributed.compute_mask of tf_keras 2.21."""
+    """What the inner layer makes of the steps as samples, as steps again; where it makes none, a step counts if
+    anything in it does. Source: TimeDistributed.compute_mask of tf_keras 2.21."""
     within = None if mask is None or mask.ndim < 3 else mask.reshape(-1, *mask.shape[2:])
     made = None
     if not isinstance(layer.layer, ModelSpec):

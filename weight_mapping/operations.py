@@ -183,7 +183,8 @@ def _cumsum(xp: Any, x: Array, axis: int = 0, exclusive: bool = False, reverse: 
 
 def _argmax(xp: Any, x: Array, axis: int = 0, keepdims: bool = False, dtype: str | None = None) -> Array:
     found = xp.argmax(x, int(axis))
-    return rearranging.expand_dims(found, int(axis)) if keepdims else found
+    found = rearranging.expand_dims(found, int(axis)) if keepdims else found
+    return found if dtype is None else _cast(xp, found, dtype)
 
 
 def _prod(xp: Any, x: Array, axis: Any = None, keepdims: bool = False) -> Array:
@@ -207,6 +208,17 @@ def _cast(xp: Any, x: Array, dtype: str) -> Array:
     if name.startswith(("int", "uint")):
         return x.astype(np.int64) if xp is np else x.long()
     raise Unsupported(f"a cast to {shown(name)}", class_name="cast")
+
+
+def _one_hot(
+    xp: Any, x: Array, num_classes: int, axis: int = -1, dtype: str | None = None, sparse: bool = False,
+    on_value: Any = None, off_value: Any = None,
+) -> Array:  # fmt: skip
+    """1 at the place that each number of x says, 0 elsewhere, in a new last axis."""
+    if axis not in (-1, x.ndim) or sparse or on_value not in (None, 1) or off_value not in (None, 0):
+        raise Unsupported("the operation one_hot with anything but ones in a last axis", class_name="one_hot")
+    ones = x[(..., None)] == xp.asarray(tuple(range(int(num_classes))), dtype=x.dtype)
+    return _cast(xp, ones, dtype or "float32")
 
 
 def _like_another(name: str) -> Formula:
@@ -340,7 +352,7 @@ ROWS: dict[str, Row] = {
     "pad": Row(rearranging.pad, ("Pad",), ("pad", "compat.v1.pad")),
     "repeat": Row(rearranging.repeat, ("Repeat",), ("repeat",)),
     "roll": Row(rearranging.roll, ("Roll",), ("roll",)),
-    "one_hot": Row(rearranging.one_hot, ("OneHot",), ("one_hot", "compat.v1.one_hot"), ("OneHot",)),
+    "one_hot": Row(_one_hot, ("OneHot",), ("one_hot", "compat.v1.one_hot"), ("OneHot",)),
     "tile": Row(lambda xp, x, repeats: xp.tile(x, tuple(int(n) for n in repeats)), ("Tile",), ("tile",), ("Tile",)),
 }
 """Canonical name -> formula and names. In Keras 3 a layer may bear an operation's name (Add, Concatenate, …): the

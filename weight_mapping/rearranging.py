@@ -1,4 +1,4 @@
-"""Operations that cut, join and move what an array holds: the formulas of `weight_mapping.operations`, each written once
+"""Operations that cut, join and move what an array holds: formulas of `weight_mapping.operations`, each written once
 for NumPy, PyTorch and ONNX, its parameters named as in keras.ops."""
 
 from __future__ import annotations
@@ -117,13 +117,3 @@ def roll(xp: Any, x: Array, shift: int, axis: int | None = None) -> Array:
     before, shift = (slice(None),) * (axis % x.ndim), shift % int(x.shape[axis])
     parts = [x[(*before, slice(-shift, None))], x[(*before, slice(None, -shift))]]
     return xp.concatenate(parts, axis) if shift else x
-
-
-def one_hot(
-    xp: Any, x: Array, num_classes: int, axis: int = -1, dtype: str | None = None, sparse: bool = False,
-    on_value: Any = None, off_value: Any = None,
-) -> Array:  # fmt: skip
-    """1 at the place that each number of x says, 0 elsewhere, in a new last axis."""
-    if axis not in (-1, x.ndim) or sparse or on_value not in (None, 1) or off_value not in (None, 0):
-        raise Unsupported("the operation one_hot with anything but ones in a last axis", class_name="one_hot")
-    return (x[(..., None)] == xp.asarray(tuple(range(int(num_classes))), dtype=x.dtype)) * 1.0

@@ -114,8 +114,8 @@ class Bidirectional:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeDistributed:
-    """The inner layer on each time step by itself. With `inner_mask` the mask that goes on is the one that the inner layer
-    makes of the steps, as in Keras 2; without, the one that came."""
+    """The inner layer on each time step by itself. With `inner_mask` the mask that goes on is the one that the inner
+    layer makes of the steps, as in Keras 2; without, the one that came."""
 
     layer: Layer
     inner_mask: bool = False

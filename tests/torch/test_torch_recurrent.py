@@ -13,7 +13,7 @@ from torch import nn
 
 import weight_mapping.torch as wt
 from weight_mapping import oracle
-from weight_mapping.activations import activation, hard_sigmoid
+from weight_mapping.activations import Activation, activation, hard_sigmoid
 from weight_mapping.errors import PortingError, Unsupported, WeightsMismatch
 from weight_mapping.spec import Bidirectional, Cell, ConvCell, Recurrent
 
@@ -257,11 +257,33 @@ def test_a_wrong_port_shows(name: str, mutant: str) -> None:
     assert error(y.detach(), oracle.forward(layer, weights, x).outputs[0]) > 1e-3
 
 
-@pytest.mark.parametrize("name", ["softmax", "log_softmax", "glu"])
-def test_an_activation_that_mixes_units_is_no_gate(name: str) -> None:
-    layer = Recurrent(cells=(Cell(kind="lstm", units=4, activation=activation(name)),))
-    with pytest.raises(Unsupported, match=name):
+@pytest.mark.parametrize("name", ["lstm", "gru", "gru before", "rnn"])
+def test_softmax_as_a_gate_is_over_that_gate_s_units(name: str) -> None:
+    """And not over several gates that the steps compute side by side: that is told apart here."""
+    soft = activation("softmax")
+    cell = replace(CELLS[name], activation=soft, recurrent_activation=soft)
+    layer = Recurrent(cells=(cell,), return_sequences=True)
+    weights, x = layer_weights(layer, 4), np.random.default_rng(1).normal(size=(3, STEPS, 4))
+    (y,) = wt.build_layer(layer, weights, dtype=torch.float64)(torch.tensor(x))
+    expected = oracle.forward(layer, weights, x).outputs[0]
+    assert error(y.detach(), expected) < 1e-13
+    together = soft.function(np.random.default_rng(2).normal(size=(2, 3 * cell.units)))
+    assert together.reshape(2, 3, -1).sum(-1).max() < 0.99  # over three gates no gate's values add up to 1
+
+
+@pytest.mark.parametrize("of", [activation("glu"), activation("softmax", axis=1)])
+def test_an_activation_that_mixes_more_is_no_gate(of: Activation) -> None:
+    layer = Recurrent(cells=(Cell(kind="lstm", units=4, activation=of),))
+    with pytest.raises(Unsupported, match=of.name):
         wt.build_layer(layer, layer_weights(layer, 4))
+
+
+def test_an_image_s_gate_acts_place_by_place() -> None:
+    cell = ConvCell(
+        units=3, rank=1, kernel_size=(2,), strides=(1,), padding="same", dilation=(1,), activation=activation("softmax")
+    )
+    with pytest.raises(Unsupported, match="softmax"):
+        wt.build_layer(Recurrent(cells=(cell,)), layer_weights(Recurrent(cells=(cell,)), 3))
 
 
 def test_refusals_name_what_is_wrong() -> None:

@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import onnx
 from onnx import helper
 
-from weight_mapping.activations import ROWS
-from weight_mapping.errors import Unsupported
+from weight_mapping.activations import check_gate
 from weight_mapping.onnx import functions as xp
 from weight_mapping.onnx.activations import activated
 from weight_mapping.onnx.convolution import convolve
@@ -33,9 +32,7 @@ def run(
 ) -> Run:  # fmt: skip
     """The cell over x. Masked steps keep the states; the output repeats the last one, or is 0 with `zero_output`."""
     for of in (cell.activation, cell.recurrent_activation):
-        if ROWS[of.name].derivative is None:
-            way_out = "Only an activation that acts element by element can be a gate."
-            raise Unsupported(f"the activation {of} mixes the units of a gate", class_name=of.name, way_out=way_out)
+        check_gate(of, images=isinstance(cell, ConvCell))
     wx, product = _products(g, cell, weights, x)
     zeros = xp.zeros_like(wx[0, :, : cell.units])
     before = [*(states or [zeros] * len(cell.states)), *([] if mask is None else [zeros])]

@@ -13,13 +13,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from weight_mapping.activations import activation
+from weight_mapping.activations import activation, check_gate
 from weight_mapping.errors import PortingError
 from weight_mapping.layouts import ArrayRow, Layout
 from weight_mapping.packing import laid_out, layout, unpack_row, with_bias
 from weight_mapping.spec import Cell, ConvCell
 from weight_mapping.torch import arrays
-from weight_mapping.torch.functions import gate_function
 from weight_mapping.weights import Array, CellWeights
 
 NATIVE: dict[str, Any] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
@@ -56,8 +55,8 @@ class KerasCell(nn.Module):
 
     def __init__(self, cell: Cell | ConvCell, weights: CellWeights, dtype: torch.dtype | None = None) -> None:
         super().__init__()
-        gate_function(cell.activation)
-        gate_function(cell.recurrent_activation)
+        for of in (cell.activation, cell.recurrent_activation):
+            check_gate(of, images=isinstance(cell, ConvCell))
         self.cell = cell
         for name, array in laid_out(self.row(), weights):
             self.register_parameter(name, arrays.parameter(array, dtype))

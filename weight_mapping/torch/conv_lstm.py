@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from weight_mapping.spec import ConvCell
 from weight_mapping.torch.convolution import channels_back, channels_to_front, convolve
-from weight_mapping.torch.functions import gate_function
+from weight_mapping.torch.functions import function
 from weight_mapping.torch.fused import Fused, given_or_drawn, zeros
 from weight_mapping.torch.steps import DropoutMasks, Stepped, lstm_update, ordered_mask, scan
 
@@ -31,7 +31,7 @@ def run_conv_lstm(
     if dropped is not None:
         recurrent = given_or_drawn(_image_mask(dropped.recurrent, cell), cell.recurrent_dropout, starts[0], 4)
     recurrent = ordered_mask("lstm", recurrent, cell.rank + 2)
-    a, r = gate_function(cell.activation), gate_function(cell.recurrent_activation)
+    a, r = function(cell.activation), function(cell.recurrent_activation)
 
     def step(before: Tensor, states: list[Tensor]) -> Stepped:
         h, c = states

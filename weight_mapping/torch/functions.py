@@ -8,8 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from weight_mapping.activations import ROWS, Activation, activation
-from weight_mapping.errors import Unsupported
+from weight_mapping.activations import ROWS, Activation, activation, is_elementwise
 
 Elementwise = Callable[[Tensor], Tensor]
 
@@ -26,12 +25,9 @@ def function(of: Activation) -> Elementwise:
     return _NATIVE.get(of) or partial(ROWS[of.name].function, xp=torch, **dict(of.parameters))
 
 
-def gate_function(of: Activation) -> Elementwise:
-    """`function`; `Unsupported` for an activation that doesn't act element by element."""
-    if ROWS[of.name].derivative is None:
-        raise Unsupported(
-            f"the activation {of} mixes the units of a gate",
-            class_name=of.name,
-            way_out="Only an activation that acts element by element can be a gate.",
-        )
-    return function(of)
+def gate_function(of: Activation, units: int) -> Elementwise:
+    """The activation of one gate, or of several side by side: (B, n units). One over the units (softmax) takes each
+    gate by itself."""
+    if is_elementwise(of):
+        return function(of)
+    return lambda x: function(of)(x.reshape(len(x), -1, units)).flatten(1)

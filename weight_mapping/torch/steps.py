@@ -77,10 +77,10 @@ def project(x: Tensor, weight: Tensor, bias: Tensor | None, dropped: Tensor | No
 def stepper(cell: Cell, weight_hh: Tensor, bias_hh: Tensor | None, dropped: Tensor | None) -> Step:
     """One step of this cell, from the recurrent weights (G h, h) in the order of computation. `bias_hh` is the part of
     the bias inside the reset gate's product; every other bias belongs to the input product."""
-    a = gate_function(cell.activation)
+    a = gate_function(cell.activation, cell.units)
     if cell.kind == "rnn":
         return partial(_rnn, _adding(weight_hh, dropped), a)
-    r = gate_function(cell.recurrent_activation)
+    r = gate_function(cell.recurrent_activation, cell.units)
     if cell.kind == "lstm":
         return partial(_lstm, _adding(weight_hh, dropped), a, r)
     if cell.reset_after:

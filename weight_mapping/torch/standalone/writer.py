@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import torch
 
-from weight_mapping.activations import Activation, activation
+from weight_mapping.activations import Activation, activation, is_elementwise
+from weight_mapping.errors import Unrepresentable
 from weight_mapping.spec import Path
 from weight_mapping.torch import arrays as tensors
-from weight_mapping.torch.functions import gate_function
+from weight_mapping.torch.functions import function
 from weight_mapping.torch.standalone.bundle import Bundle
 from weight_mapping.torch.standalone.names import Names, comment
 from weight_mapping.torch.standalone.tracing import DTYPE, Traced
@@ -74,11 +75,13 @@ class Writer:
         }
         if of in own:
             return own[of]
+        if not is_elementwise(of):
+            raise Unrepresentable(f"a gate with the activation {of} is not stated in one file", class_name=of.name)
         if of not in self.gates:
             name = self.functions.new(of.name)
             x = Traced("x", torch.zeros(1, dtype=DTYPE))
             self.bundle.imports.add(("torch", "Tensor"))
-            text = gate_function(of)(x).text  # type: ignore[arg-type, attr-defined]
+            text = function(of)(x).text  # type: ignore[arg-type, attr-defined]
             self.bundle.definitions[name] = f"def {name}(x: Tensor) -> Tensor:\n    return {text}"
             self.gates[of] = name
         return self.gates[of]
