@@ -91,6 +91,8 @@ def normal(layer: Any) -> Any:
         return replace(layer, cells=cells)
     if isinstance(layer, Bidirectional):
         return replace(layer, forward=normal(layer.forward), backward=normal(layer.backward))
+    if isinstance(layer, TimeDistributed):
+        return replace(layer, inner_mask=False)  # says nothing where the layer inside makes no mask
     return layer
 
 
