@@ -75,7 +75,7 @@ def _configured(value: Mapping[str, Any], reading: Reading, where: str) -> Activ
     class_name, config = own_name(str(value.get("class_name"))), value.get("config") or {}
     if class_name in ("function", "builtin_function") or not isinstance(config, Mapping):
         return read_activation(config, reading, where)
-    if class_name == "Activation":
+    if class_name == "Activation" and keras_class(value):
         return read_activation(config.get("activation"), reading, where)
     if class_name in ACTIVATION_LAYERS and keras_class(value):
         return read_activation_layer(class_name, config, where)
