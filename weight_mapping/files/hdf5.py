@@ -14,6 +14,7 @@ from typing import Any
 
 from weight_mapping.errors import DamagedFile, UnsafeFile, shown
 from weight_mapping.files.guard import Budget, Source, View, reading
+from weight_mapping.files.hdf5_checksum import check_header, check_superblock
 from weight_mapping.files.hdf5_data import Dataset, header
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -53,6 +54,7 @@ def _walk(source: Source, view: View, budget: Budget, wanted: Callable[[str], bo
         path, address, depth = queue.popleft()
         where = f"{source.name}:{shown(path)}"
         with reading(where):
+            check_header(view, address, where)
             objects = DataObjects(view, address, global_heaps=heaps)
             kinds = {message["type"] for message in objects.msgs}
             if _DATASPACE in kinds:
@@ -76,6 +78,8 @@ def _root_address(source: Source, view: View) -> int:
     from pyfive.misc_low_level import SuperBlock
 
     superblock = SuperBlock(view, 0)
+    if superblock.version >= 2:
+        check_superblock(view, source.name)
     end = superblock._contents["end_of_file_address"]
     if superblock._contents["base_address"] != 0:
         raise DamagedFile("the HDF5 data begin elsewhere in the file", where=source.name)
