@@ -72,6 +72,21 @@ def test_a_kernel_of_keras_1_finds_its_axes(name: str) -> None:
     assert np.array_equal(turned, np.flip(kernel, tuple(range(kernel.ndim - 2))))
 
 
+def test_a_separable_kernel_of_channels_first_finds_its_axes() -> None:
+    """(multiplier, in, window) and (out, in times multiplier, 1, 1). Source: SeparableConvolution2D of Keras 1.2.2."""
+    one = _expected("SeparableConvolution2D", {**_2D, "dim_ordering": "th", "depth_multiplier": DEEP})
+    shapes = {"depthwise_kernel": (DEEP, IN, ROWS, COLUMNS), "pointwise_kernel": (OUT, IN * DEEP, 1, 1)}
+    stored = {n: np.random.default_rng(3).normal(size=shape) for n, shape in shapes.items()} | {"b": np.ones(OUT)}
+    assert one.settle({n: a.shape for n, a in stored.items()}) == one.leaf
+    taken = one.take(stored)
+    assert isinstance(taken, dict)
+    for name in shapes:
+        assert np.array_equal(taken[name], stored[name].transpose(2, 3, 1, 0))
+    last = _expected("SeparableConvolution2D", {**_2D, "dim_ordering": "tf", "depth_multiplier": DEEP})
+    with pytest.raises(WeightsMismatch, match="wrong shape"):
+        last.settle({n: a.shape for n, a in stored.items()})
+
+
 @pytest.mark.parametrize("name", KERNELS)
 def test_a_kernel_of_another_shape_is_refused(name: str) -> None:
     class_name, config, shape, _ = KERNELS[name]

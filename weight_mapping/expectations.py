@@ -142,6 +142,8 @@ def _plain(path: Path, layer: Plain, parsed: Parsed, frozen: bool) -> Expectatio
 def _axes(layer: Plain, name: str, shape: Shape, old: bool) -> tuple[int, ...] | None:
     """The order of the file's axes in Keras 2's, where Keras 1 stored a convolution's kernel otherwise; an axis left
     out has size 1. Source: keras/src/legacy/saving of Keras 2, preprocess_weights_for_loading."""
+    if old and layer.kind == "separable_conv" and layer.options["channels_first"] and len(shape) == 4:
+        return (2, 3, 1, 0)
     if not old or name != "kernel" or layer.kind not in ("conv", "conv_transpose"):
         return None
     rank, size = layer.options["rank"], tuple(layer.options["kernel_size"])

@@ -161,6 +161,8 @@ class Custom:
 
     @property
     def refusal(self) -> str:
+        if self.class_name == "Lambda":
+            return "Lambda holds its author's own code, which a port never runs"
         return f"{shown(self.class_name)} is its author's own, or one of Keras' layers that a port does not know"
 
 

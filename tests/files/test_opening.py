@@ -188,6 +188,15 @@ def test_what_is_no_model_gets_one_clear_error(tmp_path: Path, content: bytes) -
     assert "model.h5" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "name", ["saved_model.pb", "keras_metadata.pb", "group1-shard1of2.bin", "variables.data-00000-of-00001"]
+)
+def test_a_part_of_a_model_names_the_folder_as_the_way_out(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"\x08\x01\x12 nothing alone")
+    with pytest.raises(DamagedFile, match="Give the folder that it is in"):
+        open_archive(tmp_path / name)
+
+
 def test_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(PortingError, match="no such file") as caught:
         open_archive(tmp_path / "no.h5")

@@ -80,7 +80,13 @@ def _unknown(file: Source, head: bytes) -> PortingError:
         where=file.name,
         found=repr(head) if head else None,
         expected=_KNOWN,
+        way_out="Give the folder that it is in: it is one model." if _IN_A_FOLDER.fullmatch(file.name) else None,
     )
+
+
+_IN_A_FOLDER = re.compile(
+    r"saved_model\.pb|keras_metadata\.pb|fingerprint\.pb|group\d+-shard\d+of\d+(\.bin)?|.*\.data-\d+-of-\d+"
+)
 
 
 def whole(folder: Path) -> Path | None:

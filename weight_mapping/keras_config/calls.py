@@ -29,6 +29,9 @@ _HARMLESS = {
 }
 
 
+_PART = "--layers-only ports the recurrent layers around it."
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """A tensor among a call's arguments."""
@@ -59,9 +62,13 @@ class Called:
 
     @property
     def mask(self) -> Tensor | None:
-        found = _tensors(self.keywords.get("mask"))
-        if len(found) > 1:
-            raise Unsupported("several masks in one call", where=shown(self.layer))
+        given = self.keywords.get("mask")
+        found = _tensors(given)
+        first = given[0] if isinstance(given, list | tuple) and given else given
+        if len(found) > 1 or (found and not isinstance(first, Given)):
+            raise Unsupported(
+                "a mask for another than the first input of a call", where=shown(self.layer), way_out=_PART
+            )
         return found[0] if found else None
 
     @property
@@ -107,7 +114,9 @@ def check_keywords(call: Called, where: str) -> None:
             and not (key in _HARMLESS and (key == "training" or value in (None, False)))
             and value not in (None, False)
         ):
-            raise Unsupported(f"the call keyword {shown(key)}", where=shown(where), found=shown(value))
+            named = ", ".join(tensor[0] for tensor in _tensors(value))
+            found = f"the output of {shown(named)}" if named else shown(value)
+            raise Unsupported(f"the call keyword {shown(key)}", where=shown(where), found=found, way_out=_PART)
         if key in ("mask", "initial_state") and not _tensors_alone(value):
             raise Unsupported(f"{key} that is no tensor", where=shown(where), found=shown(value))
 
