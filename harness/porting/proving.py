@@ -113,9 +113,11 @@ def with_arrays(portable: Portable, change: Callable[[NDArray[Any]], NDArray[Any
 
 
 def _limit(portable: Portable, factor: float, dtype: str) -> Limit:
-    """As for one layer (`harness.bounds`), with the widest sum of any layer and a share for each layer."""
-    terms = max((_terms(weights) for weights in portable.weights.values()), default=1)
-    depth = max(len(portable.spec.nodes), 1)
+    """As for one layer (`harness.bounds`), with the widest sum of any layer, over its kernel or the tensors that it is
+    given, and a share for each layer."""
+    nodes = portable.spec.nodes
+    terms = max(1, *map(_terms, portable.weights.values()), *(len(node.inputs) for node in nodes))
+    depth = max(len(nodes), 1)
     unit = UNIT[dtype]
     symbol = "2^-24" if dtype == "float32" else "2^-53"
     bound = (LAMBDA * terms**0.5 + ACTIVATIONS) * depth * unit * factor

@@ -23,7 +23,7 @@ MAX_NODES = 100_000
 # Object header messages, "HDF5 File Format Specification 3.0", IV.A.2
 _DATASPACE, _LINK_INFO, _LINK, _GROUP_INFO, _SYMBOL_TABLE = 0x01, 0x02, 0x06, 0x0A, 0x11
 _GROUP_MESSAGES = {_LINK_INFO, _LINK, _GROUP_INFO, _SYMBOL_TABLE}
-_LINK_KINDS = {1: "soft", 64: "external"}
+_LINK_KINDS = {1: "a soft link", 64: "an external link"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def _links(objects: Any, where: str) -> dict[str, int]:
     links: dict[str, int | str] = objects.get_links()
     for name, target in links.items():
         if isinstance(target, str):  # a soft link of a symbol table
-            raise _refused("soft", name, where)
+            raise _refused(_LINK_KINDS[1], name, where)
     return {name: int(target) for name, target in links.items()}
 
 
@@ -131,12 +131,12 @@ def _refuse_other_links(data: bytes, offset: int, where: str) -> None:
     width = 1 << (flags & 3)
     size = int.from_bytes(data[at : at + width], "little")
     name = data[at + width : at + width + size].decode("utf-8", "replace")
-    raise _refused(_LINK_KINDS.get(kind, f"kind {kind}"), name, where)
+    raise _refused(_LINK_KINDS.get(kind, f"a link of the kind {kind}"), name, where)
 
 
 def _refused(kind: str, name: str, where: str) -> UnsafeFile:
     return UnsafeFile(
-        f"a {kind} link leads elsewhere",
+        f"{kind} leads elsewhere",
         where=f"{where.removesuffix('/')}/{shown(name)}",
         expected="hard links only: a model file holds its own data",
         way_out="Save the model anew with Keras.",
