@@ -85,7 +85,7 @@ smoke: wheel
 	PYTHON=$(BIN)/python sh .ci/smoke dist/*.whl
 
 # Deliberate errors in the mapping and in the judge, each of which some test must see; PATHS="weight_mapping/packing.py …"
-# runs those of some files. Nice, for it takes an hour or more.
+# runs those of some files. Nice, for it takes half an hour or more.
 mutants: $(READY)
 	$(if $(PATHS),,rm -rf mutants)
 	nice $(BIN)/python tests/mutation/gate.py --children $(or $(CHILDREN),1) $(PATHS)

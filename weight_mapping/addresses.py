@@ -269,7 +269,7 @@ def tree_places(
         case Recurrent():
             counted = {}
             for number, cell in enumerate(layer.cells):
-                base = {"lstm": "lstm_cell", "gru": "gru_cell", "rnn": "simple_rnn_cell"}.get(cell.kind, "cell")
+                base = {"lstm": "lstm_cell", "gru": "gru_cell", "rnn": "simple_rnn_cell"}[cell.kind]
                 n = counted[base] = counted.get(base, -1) + 1
                 yield (*path, str(number)), f"{place}/cell/cells/{base if n == 0 else f'{base}_{n}'}"
         case _:
@@ -289,10 +289,12 @@ def snake(class_name: str) -> str:
 
 # TensorFlow's checkpoints: paths of the object graph.
 
+_NUMBERED = "layer_with_weights-"
+
 
 def _by_object_graph(parsed: Parsed, wanted: Sequence[Expectation], named: Mapping[str, Stored]) -> Found:
-    models = {name.split("/")[0] for name in named}
-    within = "" if any(name.startswith("layer_with_weights-") for name in models) or len(models) > 1 else min(models)
+    models = {name.partition(_NUMBERED)[0] for name in named if _NUMBERED in name}
+    within = models.pop().removesuffix("/") if len(models) == 1 else ""
     places = dict(_graph_places(parsed.spec, within, ()))
     found: Found = []
     for one in wanted:
@@ -323,8 +325,8 @@ def _graph_places(layer: Layer, place: str, path: Path) -> Iterator[tuple[Path, 
             number = 0
             for name, part in layer.layers.items():
                 if _has_weights(part):
-                    inside = f"layer_with_weights-{number}"
-                    yield from _graph_places(part, f"{place}/{inside}".lstrip("/"), (*path, name))
+                    inside = f"{_NUMBERED}{number}"
+                    yield from _graph_places(part, f"{place}/{inside}" if place else inside, (*path, name))
                     number += 1
         case Bidirectional():
             yield from _graph_places(layer.forward, f"{place}/forward_layer", (*path, "forward"))

@@ -4,7 +4,7 @@
     python tests/mutation/gate.py weight_mapping/packing.py …   # some files, from the start
     python tests/mutation/gate.py --judge                       # what has run so far, running nothing
 
-mutmut plants the errors and runs the tests. Exit code 1 unless at least 95 % of them are killed and every other one is
+mutmut plants the errors and runs the tests (`warm`). Exit code 1 unless at least 95 % are killed and every other one is
 in `survivors.toml` with the reason why no test could tell it from the code as it stands.
 """
 
@@ -148,8 +148,8 @@ def show(mutants: list[Mutant], verdict: Verdict) -> None:
 def main(files: tuple[str, ...], only_judge: bool, children: int) -> None:
     """Plant errors in FILES (else in all that pyproject.toml names) and see that the tests find them."""
     patterns = [f"{file.removesuffix('.py').replace('/', '.')}.x*" for file in files]
-    mutmut = Path(sys.executable).with_name("mutmut")
-    if not only_judge and subprocess.run([mutmut, "run", "--max-children", str(children), *patterns]).returncode:
+    warm = [sys.executable, Path(__file__).with_name("warm.py")]
+    if not only_judge and subprocess.run([*warm, "run", "--max-children", str(children), *patterns]).returncode:
         raise click.ClickException("mutmut could not run: its output above says why")
     mutants = list(planted(files))
     verdict = judge(mutants, reasons())
