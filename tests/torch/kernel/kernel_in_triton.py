@@ -54,7 +54,7 @@ def main(capability: int) -> None:
         real(function, a, r, x, tensors)
 
     library.call = both
-    check.STEPS = 2
+    check.RUNS = ((2, 7),)
     for dtype in (torch.float32, torch.float64):
         for kind in ("lstm", "gru_after", "gru_before", "rnn"):
             check.difference((kind, "tanh", "hard_sigmoid slope=0.2"), dtype)

@@ -18,9 +18,11 @@ from weight_mapping import compiler
 from weight_mapping.errors import PortingError
 from weight_mapping.spec import Recurrent
 from weight_mapping.torch import kernel
-from weight_mapping.torch.kernel import choice, formulas, library
+from weight_mapping.torch.kernel import check, choice, formulas, library
 
 compiled = pytest.mark.skipif(not kernel.standing().runs, reason=f"no compiled cells: {kernel.standing().why}")
+CHECK = ["lstm_forward", "lstm_backward"] * len(check.RUNS)
+"""What is called before a cell is trusted."""
 
 
 def forget() -> None:
@@ -59,10 +61,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @compiled
 def test_the_kernel_runs_by_default(calls: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     answer()
-    check_calls = ["lstm_forward", "lstm_backward"]
-    assert calls == [*check_calls, "lstm_forward"]
+    assert calls == [*CHECK, "lstm_forward"]
     answer()
-    assert calls == [*check_calls, "lstm_forward", "lstm_forward"]
+    assert calls == [*CHECK, "lstm_forward", "lstm_forward"]
     assert "step by step" not in capfd.readouterr().err
 
 
@@ -73,7 +74,7 @@ def test_what_is_compiled_already_starts_no_process(monkeypatch: pytest.MonkeyPa
     calls.clear()
     monkeypatch.setattr(subprocess, "Popen", None)
     answer()
-    assert calls == ["lstm_forward", "lstm_backward", "lstm_forward"]
+    assert calls == [*CHECK, "lstm_forward"]
 
 
 @compiled
@@ -110,20 +111,23 @@ def test_a_kernel_that_computes_something_else_is_not_used(
     wrong = ("T(0x1.999999999999ap-3) * v0", "T(0x1.99p-3) * v0")
     monkeypatch.setattr(formulas, "source", lambda of: real(of).replace(*wrong))
     found = answer()
-    assert calls == ["lstm_forward", "lstm_backward"]  # the check's own
+    assert calls == CHECK
     assert "it is off by" in capfd.readouterr().err and not kernel.standing().runs
     monkeypatch.setenv(kernel.SWITCH, "off")
     assert torch.equal(answer(), found)
 
 
 @compiled
+@pytest.mark.parametrize("run", check.RUNS, ids=["packed", "few rows"])
 @pytest.mark.parametrize(("function", "result"), [("lstm_forward", "c_all"), ("lstm_backward", "d_h")])
-def test_a_result_of_no_number_is_no_agreement(monkeypatch: pytest.MonkeyPatch, function: str, result: str) -> None:
+def test_a_result_of_no_number_is_no_agreement(
+    monkeypatch: pytest.MonkeyPatch, function: str, result: str, run: tuple[int, int]
+) -> None:
     real = library.call
 
     def spoilt(name: str, *rest: Any) -> None:
         real(name, *rest)
-        if name == function:
+        if name == function and rest[-2].shape[:2] == run:
             rest[-1][result].fill_(float("nan"))
 
     monkeypatch.setattr(library, "call", spoilt)
