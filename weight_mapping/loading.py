@@ -78,7 +78,7 @@ def understand(archive: Archive) -> Parsed:
     return parse(archive.config, archive.keras_version, archive.backend)
 
 
-def bind(parsed: Parsed, archive: Archive, *, keep_optimizer: bool = False) -> Portable:
+def bind(parsed: Parsed, archive: Archive, *, keep_optimizer: bool) -> Portable:
     """The understood model with the archive's weights. Every header is checked before the first array is read."""
     found = locate(parsed, list(expectations(parsed)), archive)
     settled: dict[LeafPath, Leaf] = {}

@@ -91,7 +91,7 @@ def _read(path: Path, config: str | Path | None) -> Portable:
     drafted = outline(archive)
     assumed = with_likely({key: drafted[key] for key in ("class_name", "config")})
     version = with_likely(drafted["keras_version"])
-    return bind(understand(replace(archive, config=assumed, keras_version=version)), archive)
+    return bind(understand(replace(archive, config=assumed, keras_version=version)), archive, keep_optimizer=False)
 
 
 def _units(portable: Portable) -> Iterator[_Unit]:
