@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -232,3 +235,30 @@ def test_the_limit_on_bytes_is_the_callers(tmp_path: Path) -> None:
     assert open_archive(path, max_bytes=total).stored()
     with pytest.raises(DamagedFile, match="too many bytes"):
         open_archive(path, max_bytes=total - 1)
+
+
+YAML = """backend: theano
+class_name: Sequential
+config:
+- class_name: LSTM
+  config:
+    batch_input_shape: !!python/tuple [null, &id001 3, 2]
+    name: lstm
+    units: 5
+keras_version: 1.2.2
+"""
+
+
+def test_a_configuration_in_yaml_is_named_and_the_way_out_leads_out(tmp_path: Path) -> None:
+    pytest.importorskip("yaml", reason="PyYAML is not installed")
+    if os.name != "posix":
+        pytest.skip("the way out is a line for a shell")
+    (tmp_path / "model.yaml").write_text(YAML)
+    h5_weights(tmp_path / "weights.h5")
+    with pytest.raises(Unsupported, match="YAML") as refused:
+        open_archive(tmp_path / "weights.h5", tmp_path / "model.yaml")
+    line = str(refused.value.way_out).partition("PyYAML: ")[2].replace("python -c", f"{sys.executable} -c")
+    subprocess.run(line, shell=True, cwd=tmp_path, check=True)
+    archive = open_archive(tmp_path / "weights.h5", tmp_path / "model.json")
+    assert archive.config is not None and archive.keras_version == "1.2.2"
+    assert archive.config["config"][0]["config"]["batch_input_shape"] == [None, 3, 2]

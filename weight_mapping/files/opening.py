@@ -19,6 +19,7 @@ from weight_mapping.files.torch_file import is_torch, open_torch
 
 _KNOWN = "an HDF5 file, a .keras archive, a SavedModel, a TensorFlow checkpoint, a tfjs model, safetensors or .pt"
 _OLD_TORCH = b"\x80\x02\x8a\x0a"  # the magic number of torch.save before 1.6, pickled
+_YAML = re.compile(rb"^class_name: \w", re.MULTILINE)
 
 
 def open_archive(
@@ -75,6 +76,12 @@ def _unknown(file: Source, head: bytes) -> PortingError:
             where=file.name,
             way_out="Load it in a PyTorch that you trust it with, and torch.save its state_dict() again.",
         )
+    if _YAML.search(file.read(0, min(4096, file.length))):
+        return Unsupported(
+            "a configuration in YAML, which Keras itself stopped reading", where=file.name,
+            way_out="Turn it into JSON, with PyYAML: sed 's/!!python[^ ]*//' model.yaml | "
+            "python -c 'import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout)' > model.json",
+        )  # fmt: skip
     return DamagedFile(
         "the file is empty" if not file.length else "none of the files that are read here, or a truncated one",
         where=file.name,
