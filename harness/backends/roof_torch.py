@@ -39,12 +39,11 @@ def _product(m: int, k: int, n: int) -> Callable[[], object]:
 
 
 def _reading(size: int) -> tuple[int, Callable[[], object]]:
-    """One matrix of so many bytes times a vector, again and again as one call: a call's own cost is spread thin."""
-    rows = int((size / 4) ** 0.5)
-    times = max(1, _TRAFFIC // size)
-    matrix, vector, out = torch.randn(rows, rows), torch.randn(times, rows, 1), torch.empty(times, rows, 1)
-    repeated = matrix.expand(times, rows, rows)
-    return times * 4 * rows * rows, lambda: torch.bmm(repeated, vector, out=out)
+    """So many bytes added up, again and again as one call: a call's own cost is spread thin, and an addition costs less
+    than to read what is added. (A product with a vector, of one matrix repeated, is copied first.)"""
+    numbers, times = size // 4, max(1, _TRAFFIC // size)
+    repeated = torch.randn(numbers).expand(times, numbers)
+    return times * size, lambda: repeated.sum()
 
 
 def _size(size: int) -> str:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -97,20 +98,27 @@ def command_figures(spent: Mapping[str, list[float]]) -> list[Figure]:
     def seconds(name: str) -> Interval | None:
         return across(spent[name]) if len(spent.get(name, ())) > 1 else None
 
-    def together(one: str, two: str, how: Callable[[float, float], float]) -> Interval | None:
+    def times(one: str, two: str) -> Interval | None:
+        """How many times as long `one` takes, round by round."""
         if not (spent.get(one) and len(spent[one]) == len(spent.get(two, ())) > 1):
             return None
-        values = [how(a, b) for a, b in zip(spent[one], spent[two], strict=True)]
-        return across(values) if min(values) > 0 else None
+        return across([a / b for a, b in zip(spent[one], spent[two], strict=True)])
+
+    def beside(one: str, two: str) -> Interval | None:
+        """How many seconds longer, which may be less than none."""
+        if (ratio := times(one, two)) is None:
+            return None
+        low, middle, high = ((r - 1) * median(spent[two]) for r in (ratio.low, ratio.median, ratio.high))
+        return replace(ratio, low=low, median=middle, high=high)
 
     said = {name: f"{median(values):.2f} s" for name, values in spent.items()}
     return [
         figure("help", seconds("help")),
         figure("inspect", seconds("inspect")),
         figure("import", seconds("import")),
-        figure("port", together("port", "torch", lambda a, b: a - b),
+        figure("port", beside("port", "torch"),
                f"{said.get('port', '–')} with its proof, {said.get('torch', '–')} of it importing torch"),
-        figure("port --no-proof", together("load_model", "port --no-proof", lambda a, b: a / b),
+        figure("port --no-proof", times("load_model", "port --no-proof"),
                f"{said.get('port --no-proof', '–')} against {said.get('load_model', '–')}"),
     ]  # fmt: skip
 

@@ -29,6 +29,16 @@ def test_commands_are_timed_round_by_round_and_a_failing_one_says_why(monkeypatc
     assert failed == {"inspect": "exit code 1: no such luck"}
 
 
+def test_a_port_may_take_no_longer_than_importing_torch() -> None:
+    spent = {"port": [2.2, 1.9, 2.1], "torch": [2.0, 2.0, 2.0], "load_model": [8.0, 8.0, 8.0]}
+    named = {one.name: one for one in tools.command_figures(spent)}
+    beside = named["port of 1 MB with its proof, beside importing torch"]
+    assert beside.value is not None and beside.low is not None and beside.high is not None
+    assert beside.low < 0 < beside.value < beside.high and beside.met
+    assert beside.value == pytest.approx(0.1)
+    assert named["port --no-proof of 1 MB, against Python and load_model"].value is None
+
+
 def test_packing_is_set_against_a_plain_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     def call(function: str, *_: Any) -> Any:
         assert function == "harness.bench.tools:time_packing"
