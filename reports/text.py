@@ -41,7 +41,7 @@ def figure(value: float | None, digits: int = 2) -> str:
     if value == 0:
         return "0"
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-    if 0.01 <= abs(value) < 10_000:
+    if int(exponent) >= -2 and abs(value) < 10_000:
         return f"{value:,.{max(0, digits - 1 - int(exponent))}f}"
     return f"{mantissa}e{int(exponent)}"
 

@@ -19,7 +19,7 @@ from reports.text import duration, entries, figure, margin
     [
         (None, "–"), (0.0, "0"), (math.nan, "NaN"), (math.inf, "inf"), (-math.inf, "-inf"), (2.13e-16, "2.1e-16"),
         (1.0, "1.0"), (99.7, "100"), (0.333, "0.33"), (9999.0, "9,999"), (10_000.0, "1.0e4"), (-3.25e5, "-3.2e5"),
-        (62.4, "62"), (2345.0, "2,345"),
+        (62.4, "62"), (2345.0, "2,345"), (0.00997, "0.010"),
     ],
 )  # fmt: skip
 def test_figures_have_two_digits(value: float | None, said: str) -> None:
