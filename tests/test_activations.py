@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from weight_mapping.activations import NUMPY, ROWS, Activation, activation, hard_sigmoid
+from weight_mapping.activations import NUMPY, ROWS, Activation, activation, check_gate, hard_sigmoid
 from weight_mapping.errors import Unsupported
 
 
@@ -203,3 +203,21 @@ def test_what_is_not_known_is_refused_by_name() -> None:
     assert refused.value.class_name == "relu"
     with pytest.raises(Unsupported, match=r"the activation softmax has no derivative by element\. It can't be a gate"):
         activation("softmax").derivative(np.zeros(3))
+
+
+@pytest.mark.parametrize("of", [activation("sigmoid"), activation("softmax"), activation("log_softmax")], ids=str)
+def test_what_acts_on_each_number_or_on_all_units_can_be_a_gate(of: Activation) -> None:
+    check_gate(of)
+
+
+@pytest.mark.parametrize(
+    ("of", "images"),
+    [
+        (activation("softmax", axis=1), False), (activation("softmax"), True), (activation("log_softmax"), True),
+        (activation("glu"), False),
+    ],
+)  # fmt: skip
+def test_what_mixes_other_places_or_gives_fewer_is_refused_as_a_gate(of: Activation, images: bool) -> None:
+    with pytest.raises(Unsupported, match="mixes the places of a gate") as refused:
+        check_gate(of, images=images)
+    assert refused.value.class_name == of.name and "softmax too" in str(refused.value.way_out)

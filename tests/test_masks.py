@@ -203,8 +203,12 @@ def test_a_time_distributed_of_keras_2_hands_on_what_its_layer_makes_of_the_step
     assert np.array_equal(letters, ids != 0)
     (words,) = propagate(TimeDistributed(layer=LAST, inner_mask=True), [np.zeros((2, 3, 3, 2))], [letters], np)
     assert np.array_equal(words, [[True, True, False], [True, False, False]])
-    (dense,) = propagate(TimeDistributed(layer=plain("dense"), inner_mask=True), [X], [MASK], np)
-    assert np.array_equal(dense, MASK)
+    dense = TimeDistributed(layer=plain("dense"), inner_mask=True)
+    assert np.array_equal(propagate(dense, [np.zeros((2, 3, 3, 2))], [letters], np)[0], letters)
+    assert np.array_equal(propagate(dense, [X], [MASK], np)[0], MASK)
+    model = chain("m", Input(name="x", shape=(None, 3, 2)), {"dense": plain("dense")})
+    (words,) = propagate(TimeDistributed(layer=model, inner_mask=True), [np.zeros((2, 3, 3, 2))], [letters], np)
+    assert np.array_equal(words, [[True, True, False], [True, False, False]])
 
 
 def test_keras_3_hands_on_the_mask_that_came() -> None:
