@@ -13,7 +13,7 @@ from configs import cell, parsed, read
 
 from weight_mapping.activations import activation, hard_sigmoid
 from weight_mapping.errors import DamagedFile, PortingError, Unrepresentable, Unsupported
-from weight_mapping.keras_config import keys, parse, recurrent
+from weight_mapping.keras_config import keys, parse, recurrent, values
 from weight_mapping.keras_config.era import Era
 from weight_mapping.spec import Bidirectional, Cell, ConvCell, Custom, Recurrent, TimeDistributed
 
@@ -137,6 +137,21 @@ def test_wrappers() -> None:
     assert isinstance(both, Bidirectional) and both.forward.cells[0].recurrent_activation.name == "tanh"
     each = read("TimeDistributed", "Keras 1.2", layer={"class_name": "Dense", "config": {"name": "d", "output_dim": 3}})
     assert isinstance(each, TimeDistributed) and each.layer.options["units"] == 3  # type: ignore[union-attr]
+
+
+def test_what_a_bidirectional_repeats_of_its_layers_rides() -> None:
+    inner = {"class_name": "LSTM", "config": {"units": 3}}
+    for key in ("return_sequences", "return_state", "go_backwards", "stateful"):
+        repeated = read("Bidirectional", "tf.keras 2.15", layer=inner, **{key: True})
+        assert repeated == read("Bidirectional", "tf.keras 2.15", layer=inner)
+
+
+def test_more_cells_than_any_layer_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(values, "MOST", 2)
+    cells = [{"class_name": "LSTMCell", "config": {"units": 3}}] * 3
+    with pytest.raises(Unsupported, match="larger than any") as refused:
+        read("RNN", "Keras 3.15", cell=cells)
+    assert (refused.value.where, refused.value.found) == ("l", "3 cells")
 
 
 @pytest.mark.parametrize(
