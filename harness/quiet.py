@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """TensorFlow greets on the process' own stderr, below Python's: it is closed while the frameworks are loaded."""
+    """TensorFlow greets on the process' own stderr, below Python's: it is closed while the frameworks are loaded. Later
+    it warns of every graph that is traced anew, and spells out all that the graph is of."""
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     sys.stderr.flush()
