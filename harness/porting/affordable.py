@@ -46,8 +46,12 @@ def check(portable: Portable, stored: int = 0, *, twice: bool = False, seed: int
 
 
 @contextmanager
-def limited(portable: Portable) -> Iterator[None]:
-    """Run the model inside, in as much memory and time as a model of its weights may take."""
+def limited(portable: Portable, *, trusted: bool = False) -> Iterator[None]:
+    """Run the model inside, in as much memory and time as a model of its weights may take; `trusted`: whatever it
+    takes."""
+    if trusted:
+        yield
+        return
     size = sum(array.nbytes for array in portable.arrays().values())
     try:
         with _memory(_MEMORY + 40 * size), _clock(_PATIENCE + 20 * size / _BYTES_A_SECOND):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -63,7 +63,7 @@ def _import_ahead(target: targets.Target, request: Request) -> None:
 
 
 def _prove(portable: Portable, request: Request, *outputs: proving.Outputs, **options: Any) -> Case:
-    with nullcontext() if request.trusted else affordable.limited(portable):
+    with affordable.limited(portable, trusted=request.trusted):
         return proving.prove(portable, *outputs, **options)
 
 

@@ -30,10 +30,10 @@ def port(portable: Portable, request: Request) -> Port:
         return (request.model,)
 
     untried = _untried(portable, request) if request.proof else {}
-    return Port(write=write, prove=partial(_proved, portable, request), untried=untried)
+    return Port(write=write, prove=partial(_proved, portable, request, bool(untried)), untried=untried)
 
 
-def _proved(portable: Portable, request: Request, prove: Prove) -> Proved:
+def _proved(portable: Portable, request: Request, untried: bool, prove: Prove) -> Proved:
     from weight_mapping.slopes import slopes
 
     slope = 1 / 6 if request.keras == 3 else 1 / 5
@@ -42,7 +42,7 @@ def _proved(portable: Portable, request: Request, prove: Prove) -> Proved:
     # the scaling itself.
     dtypes = ("float32",) if scaled else ("float64", "float32")
     beside = [_scaled(slope)] if scaled else []
-    beside += [] if _untried(portable, request) else [_loaded(portable, request)]
+    beside += [] if untried else [_loaded(portable, request)]
     return Proved(case=prove(_read_again(request), backend="the file read again", dtypes=dtypes, beside=beside))
 
 

@@ -4,7 +4,6 @@ which needs nothing of ours."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -48,7 +47,7 @@ def _standalone(portable: Portable, request: Request) -> Writer:
         from weight_mapping.torch.standalone import standalone, write_standalone
     except ModuleNotFoundError as missing:
         raise needed(missing, "--standalone", "torch") from None
-    with nullcontext() if request.trusted else affordable.limited(portable):
+    with affordable.limited(portable, trusted=request.trusted):
         return partial(write_standalone, standalone(portable))
 
 
