@@ -16,7 +16,7 @@ def keras_class(value: Mapping[str, Any]) -> str | None:
     package, _, name = str(value.get("class_name")).rpartition(">")
     module, registered = value.get("module"), value.get("registered_name")
     places = (package, module, str(registered or "").rpartition(">")[0])
-    own = all(str(place).lower().partition(".")[0] in _PACKAGES for place in places if place)
+    own = all(_is_keras_own(str(place)) for place in places if place)
     return name if own and (module or not registered) else None
 
 
@@ -29,4 +29,9 @@ def authors_name(value: Mapping[str, Any]) -> str:
 def own_name(registered: str) -> str:
     """A registered name "package>name" without the package where that is Keras' own; another is its author's."""
     package, _, name = registered.rpartition(">")
-    return name if package.lower().partition(".")[0] in _PACKAGES else registered
+    return name if _is_keras_own(package) else registered
+
+
+def _is_keras_own(place: str) -> bool:
+    """Whether a package, or a module by its dotted name, is Keras' own."""
+    return place.lower().partition(".")[0] in _PACKAGES
