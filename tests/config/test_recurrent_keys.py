@@ -5,17 +5,15 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from configs import cell, parsed, read
 
-from weight_mapping.activations import activation, hard_sigmoid
-from weight_mapping.errors import DamagedFile, PortingError, Unrepresentable, Unsupported
-from weight_mapping.keras_config import keys, parse, recurrent, values
-from weight_mapping.keras_config.era import Era
-from weight_mapping.spec import Bidirectional, Cell, ConvCell, Custom, Recurrent, TimeDistributed
+from weight_mapping.activations import activation
+from weight_mapping.errors import DamagedFile, PortingError, Unsupported
+from weight_mapping.keras_config import keys, values
+from weight_mapping.spec import Bidirectional, Recurrent, TimeDistributed
 
 TODAY = ("Keras 2.2", "tf.keras 2.15", "Keras 3.15")
 RUNS = ("return_sequences", "return_state", "go_backwards", "stateful", "time_major", "zero_output_for_mask")
@@ -176,59 +174,6 @@ def test_every_argument_of_today_s_classes_is_understood(package: str, class_nam
     assert arguments <= set(stored["config"]) | {"time_major", "seed", "backward_layer", "use_cudnn", "weights"}
 
 
-def stored(class_name: str, **told: str | None) -> dict[str, Any]:
-    return {"class_name": class_name, "config": {"name": "c", "units": 3}, **told}
-
-
-KERAS_OWN: Mapping[str, dict[str, str | None]] = {
-    "Keras 2": {}, "Keras 3": {"module": "keras.layers", "registered_name": None},
-    "its own module": {"module": "tf_keras.src.layers.rnn", "registered_name": "LSTM"},
-}  # fmt: skip
-AUTHOR_S: Mapping[str, tuple[str, dict[str, str | None]]] = {
-    "registered in Keras 2": ("Mine>{}", {}), "registered in no package": ("Custom>{}", {}),
-    "registered in Keras 3": ("{}", {"module": "mine.layers", "registered_name": "Mine>{}"}),
-    "registered in Keras 3, in the script": ("{}", {"module": None, "registered_name": "Mine>{}"}),
-    "out of a module": ("{}", {"module": "mine.layers", "registered_name": "{}"}),
-    "out of the script": ("{}", {"module": None, "registered_name": "{}"}),
-    "out of a module named like Keras": ("{}", {"module": "keras_mine.layers", "registered_name": None}),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("form", AUTHOR_S)
-def test_a_class_of_its_author_s_is_not_taken_for_keras_own_of_that_name(form: str) -> None:
-    """`class LSTM(keras.layers.LSTM)` may compute anything. The forms are those that Keras 2.15 and 3.15 store."""
-
-    def of(class_name: str) -> dict[str, Any]:
-        name, told = AUTHOR_S[form]
-        return stored(name.format(class_name), **{k: v and v.format(class_name) for k, v in told.items()})
-
-    after = {"class_name": "LSTM", "config": {"name": "after", "units": 3}}
-    for layer in (
-        of("LSTM"), of("Dense"), of("Sequential"), stored("RNN") | {"config": {"cell": of("LSTMCell")}},
-        stored("RNN") | {"config": {"cell": [stored("GRUCell"), of("LSTMCell")]}},
-        stored("Bidirectional") | {"config": {"layer": of("LSTM")}},
-        stored("Bidirectional") | {"config": {"layer": stored("LSTM"), "backward_layer": of("LSTM")}},
-    ):  # fmt: skip
-        model = {"class_name": "Sequential", "config": {"name": "m", "layers": [layer, after]}}
-        found = list(parse(model, "3.15.1").spec.layers.values())
-        assert isinstance(found[0], Custom) and isinstance(found[1], Recurrent)
-        assert ("Mine" in found[0].class_name) == ("Mine>" in str(AUTHOR_S[form]))
-    with pytest.raises(Unsupported, match="a model of the class"):
-        parse({**of("Sequential"), "config": {"name": "m", "layers": [stored("LSTM")]}}, "3.15.1")
-
-
-@pytest.mark.parametrize("form", KERAS_OWN)
-def test_keras_own_classes_are_known_by_every_form_of_theirs(form: str) -> None:
-    model = {"class_name": "Sequential", "config": {"name": "m", "layers": [stored("LSTM", **KERAS_OWN[form])]}}
-    assert isinstance(parse(model, "3.15.1").spec.layers["c"], Recurrent)
-
-
-@pytest.mark.parametrize("cell", ["PeepholeLSTMCell", "Mine>Cell", "Dense", "LSTM"])
-def test_around_a_cell_of_its_author_s_a_layer_is_its_author_s(cell: str) -> None:
-    layer = read("RNN", "tf.keras 2.15", cell={"class_name": cell, "config": {"units": 3}})
-    assert isinstance(layer, Custom) and layer.class_name == cell
-
-
 REFUSED = {
     "an unknown key": ("LSTM", {"units": 3, "peephole": True}, Unsupported, "unknown option peephole of LSTM"),
     "states in reverse": (
@@ -370,62 +315,6 @@ def test_keras_1_s_names_mean_nothing_later() -> None:
     for later in ("Keras 2.2", "Keras 3.15"):
         with pytest.raises(DamagedFile, match=r"l\.i\.units"):
             read("Bidirectional", later, layer=old)
-
-
-CELL = Cell(kind="lstm", units=3)
-IMAGE = ConvCell(
-    rank=1, units=3, kernel_size=(2,), strides=(1,), padding="same", dilation=(1,), pad_start=True
-)  # fmt: skip
-NO_WORD: Mapping[str, tuple[Recurrent, str, str]] = {
-    "time_major": (Recurrent(cells=(CELL,), time_major=True), "Keras 3 has no time_major", "l"),
-    "odd cells": (Recurrent(cells=(IMAGE,)), "padding that starts with the odd cell (Theano's) has no word", "l"),
-    "an activation": (
-        Recurrent(cells=(replace(CELL, activation=hard_sigmoid(0.3)),)), "hard_sigmoid", "l.activation",
-    ),
-    "a gate's": (
-        Recurrent(cells=(CELL, replace(CELL, recurrent_activation=hard_sigmoid(0.3)))), "hard_sigmoid",
-        "l.1.recurrent_activation",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", NO_WORD)
-def test_what_a_keras_has_no_word_for_is_refused_with_its_place(name: str) -> None:
-    layer, said, where = NO_WORD[name]
-    keras_3, both = Era(generation=3, version=(3, 15)), Bidirectional(forward=layer, backward=Recurrent(cells=(CELL,)))
-    with pytest.raises(Unrepresentable, match=re.escape(said)) as refused:
-        recurrent.write(layer, keras_3, "l")
-    assert refused.value.where == where and (name != "time_major" or "Keras 2" in str(refused.value.way_out))
-    for key, value in (("layer", both), ("backward_layer", replace(both, forward=both.backward, backward=layer))):
-        with pytest.raises(Unrepresentable) as refused:
-            recurrent.write_bidirectional(value, keras_3, "l")
-        assert refused.value.where == where.replace("l", f"l.{key}", 1)
-
-
-@pytest.mark.parametrize("first", [True, False])
-def test_a_convolutional_cell_is_written_in_keras_words(first: bool) -> None:
-    layer = Recurrent(cells=(replace(IMAGE, pad_start=False, channels_first=first, dilation=(2,)),))
-    class_name, config = recurrent.write(layer, Era(generation=3, version=(3, 15)), "l")
-    told = {"filters": 3, "kernel_size": [2], "strides": [1], "padding": "same", "dilation_rate": [2]}
-    ordering = {"data_format": "channels_first" if first else "channels_last"}
-    assert class_name == "ConvLSTM1D" and (told | ordering).items() <= config.items()
-
-
-@pytest.mark.parametrize(("per_gate", "implementation"), [(True, 1), (False, 2)])
-def test_which_dropout_masks_gates_share_is_written_for_keras_2(per_gate: bool, implementation: int) -> None:
-    layer = Recurrent(cells=(replace(CELL, dropout_per_gate=per_gate),))
-    assert (
-        recurrent.write(layer, Era(generation=2, version=(2, 15), tf=True), "l")[1]["implementation"] == implementation
-    )
-    assert "implementation" not in recurrent.write(layer, Era(generation=3, version=(3, 15)), "l")[1]
-
-
-def test_a_layer_s_class_is_what_keras_calls_it() -> None:
-    runs = {kind: Recurrent(cells=(Cell(kind=kind, units=3),)) for kind in ("lstm", "gru", "rnn")}  # type: ignore[arg-type]
-    assert [recurrent.layer_class(run) for run in runs.values()] == ["LSTM", "GRU", "SimpleRNN"]
-    assert recurrent.layer_class(Recurrent(cells=(CELL, CELL))) == "RNN"
-    assert recurrent.layer_class(Recurrent(cells=(IMAGE,))) == "ConvLSTM1D"
-    assert recurrent.layer_class(Bidirectional(forward=runs["gru"], backward=runs["gru"])) == "Bidirectional"
 
 
 def test_without_the_check_an_unknown_key_is_lost_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
