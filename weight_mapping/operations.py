@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from weight_mapping import rearranging
-from weight_mapping.activations import NUMPY, activation
+from weight_mapping.activations import NUMPY, Activation, activation
 from weight_mapping.errors import Unsupported, shown
 from weight_mapping.rearranging import axes_of
 from weight_mapping.spec import Operation, Slot
@@ -95,31 +95,35 @@ def _word(keyword: str, signature: inspect.Signature) -> str:
     return next(own, keyword)
 
 
+def _acted(of: Activation, xp: Any, x: Array) -> Array:
+    return of.function(x, NUMPY if xp is np else xp)
+
+
 def _activation(name: str, **fixed: Any) -> Formula:
     def formula(xp: Any, x: Array) -> Array:
-        return activation(name, **fixed).function(x, NUMPY if xp is np else xp)
+        return _acted(activation(name, **fixed), xp, x)
 
     return formula
 
 
 def _gelu(xp: Any, x: Array, approximate: bool = False) -> Array:
-    return activation("gelu", approximate=approximate).function(x, NUMPY if xp is np else xp)
+    return _acted(activation("gelu", approximate=approximate), xp, x)
 
 
 def _elu(xp: Any, x: Array, alpha: float = 1.0) -> Array:
-    return activation("elu", alpha=alpha).function(x, NUMPY if xp is np else xp)
+    return _acted(activation("elu", alpha=alpha), xp, x)
 
 
 def _log_softmax(xp: Any, x: Array, axis: int = -1) -> Array:
-    return activation("log_softmax", axis=-1 if axis is None else axis).function(x, NUMPY if xp is np else xp)
+    return _acted(activation("log_softmax", axis=-1 if axis is None else axis), xp, x)
 
 
 def _softmax(xp: Any, x: Array, axis: int = -1) -> Array:
-    return activation("softmax", axis=-1 if axis is None else axis).function(x, NUMPY if xp is np else xp)
+    return _acted(activation("softmax", axis=-1 if axis is None else axis), xp, x)
 
 
 def _leaky_relu(xp: Any, x: Array, negative_slope: float = 0.2) -> Array:
-    return activation("leaky_relu", negative_slope=negative_slope).function(x, NUMPY if xp is np else xp)
+    return _acted(activation("leaky_relu", negative_slope=negative_slope), xp, x)
 
 
 def _like(xp: Any, x: Array, other: Array) -> Array:
