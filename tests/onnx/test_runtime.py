@@ -80,7 +80,7 @@ def test_it_keeps_nothing_of_its_runs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("module", "told"), [("harness.backends.runtime_onnx", b"1"), ("onnxruntime", b"None")])
 def test_it_is_told_so_before_it_is_imported(module: str, told: bytes, tmp_path: Path) -> None:
-    """It reads the word at import, and where it believes itself in a CI job it keeps no list anyway: so what it was told
-    is looked at, not what it does. Imported by itself it is told nothing."""
+    """It reads the word at import, and in what it takes for a CI job it keeps no list anyway: so what it was told is
+    looked at, not what it does. Imported by itself it is told nothing."""
     ran = fresh(f"{SPIED}\nimport {module}", tmp_path)
     assert ran.stdout.split() == [b"told", told], ran.stderr
