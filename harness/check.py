@@ -19,7 +19,7 @@ import numpy as np
 from harness import conventions
 from harness.backends import Arrays, Backend, Subject
 from harness.backends.oracle import OracleSubject
-from harness.bounds import amplification, at_a_jump, limits, own_errors, underflow
+from harness.bounds import amplification, at_a_jump, judged, limits, own_errors, underflow
 from harness.cases import Case
 from harness.compare import Limit, agreement, failed, not_measured
 from harness.drawn import Drawn, batch_of
@@ -67,8 +67,8 @@ def problem_of(case: Case, seed: int = 0) -> Problem:
     )  # fmt: skip
 
 
-def expect(problem: Problem, *, training: bool = True, of_argument: Collection[str] = ()) -> Expected:
-    """The oracle's answers with their bounds. `of_argument`: see `bounds.own_errors`."""
+def expect(problem: Problem, *, training: bool = True, of_argument: Collection[str] = (), times: int = 1) -> Expected:
+    """The oracle's answers with their bounds. `of_argument`: see `bounds.own_errors`; `times`: `bounds.judged`."""
     answer = OracleSubject(problem).answer()
     whole = {**answer.outputs, **answer.gradients}
 
@@ -76,10 +76,10 @@ def expect(problem: Problem, *, training: bool = True, of_argument: Collection[s
         found = OracleSubject(moved).answer()
         return {**found.outputs, **found.gradients}
 
-    factors = amplification(problem, again, whole, of_argument)
+    factors = amplification(problem, again, whole, of_argument, times)
     trained = OracleSubject(problem).train(descent.STEPS) if training else {}
     training_factors = (
-        amplification(problem, lambda p: OracleSubject(p).train(descent.STEPS), trained, of_argument)
+        amplification(problem, lambda p: OracleSubject(p).train(descent.STEPS), trained, of_argument, times)
         if training
         else {}
     )
@@ -94,21 +94,21 @@ def expect(problem: Problem, *, training: bool = True, of_argument: Collection[s
             d: limits(problem, {n: factors[n] for n in answer.gradients}, d, backward=True) for d in DTYPES
         },
         training_limits={d: limits(problem, training_factors, d, backward=True) for d in DTYPES},
-        step_limits={path: _step_limits(problem, path, *steps[path], of_argument) for path in steps},
+        step_limits={path: _step_limits(problem, path, *steps[path], of_argument, times) for path in steps},
     )
 
 
 def expect_outputs(
-    problem: Problem, dtype: str = "float64", of_argument: Collection[str] = ()
+    problem: Problem, dtype: str = "float64", of_argument: Collection[str] = (), times: int = 1
 ) -> tuple[Arrays, dict[str, dict[str, Limit]]]:
     """The oracle's outputs with their bounds by dtype, and nothing else. Numbers too small to be held are allowed for
-    in this `dtype` alone. `of_argument`: see `bounds.own_errors`."""
+    in this `dtype` alone. `of_argument`: see `bounds.own_errors`; `times`: `bounds.judged`."""
 
     def run(moved: Problem) -> Arrays:
         return OracleSubject(moved).outputs()
 
     outputs = run(problem)
-    factors = amplification(problem, run, outputs, of_argument)
+    factors = amplification(problem, run, outputs, of_argument, times)
     lost = {dtype: underflow(problem, run, outputs, dtype)}
     found = {d: limits(problem, factors, d, lost=lost.get(d)) for d in DTYPES}
     reach = max(limit.bound for limit in found[dtype].values())
@@ -133,8 +133,9 @@ def _single(array: Float) -> Float:
 
 
 def _step_limits(
-    problem: Problem, path: Path, x: Float, states: Sequence[Float], reference: Arrays, of_argument: Collection[str]
-) -> dict[str, dict[str, Limit]]:
+    problem: Problem, path: Path, x: Float, states: Sequence[Float], reference: Arrays, of_argument: Collection[str],
+    times: int,
+) -> dict[str, dict[str, Limit]]:  # fmt: skip
     cell = dict(problem.cells())[path]
     alone = Problem(
         layer=Recurrent(cells=(cell,)), weights={("0",): problem.weights[path]}, xs=(x[:, None],),
@@ -144,7 +145,7 @@ def _step_limits(
     def step(moved: Problem) -> Arrays:
         return OracleSubject(moved).step(("0",), moved.x[:, 0], moved.initial_state)
 
-    factors = amplification(alone, step, reference, of_argument)
+    factors = amplification(alone, step, reference, of_argument, times)
     return {dtype: limits(alone, factors, dtype) for dtype in DTYPES}
 
 
@@ -165,9 +166,13 @@ def check(case: Case, backends: Sequence[Backend], *, seed: int = 0) -> CaseResu
     # A training step is a gradient and a subtraction: where the gradients are compared in both regimes, one is enough.
     expected = cache(partial(expect, problem, training=case.regime != "square"))
     drawn = Drawn()
+
+    def held(backend: Backend, times: int) -> list[Agreement]:
+        bounded = expected(of_argument=own_errors(problem, backend), times=times)
+        return [*_in_backend(case, problem, bounded, backend, drawn)]
+
     for backend in backends:
-        bounded = expected(of_argument=own_errors(problem, backend))
-        agreements += list(_in_backend(case, problem, bounded, backend, drawn))
+        agreements += judged(partial(held, backend))
     return _result(case, problem, agreements, started, seed, drawn)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.bounds import ACTIVATIONS, DELTA, DRAWS, LAMBDA
+from harness.bounds import ACTIVATIONS, DELTA, DRAWS, LAMBDA, judged
 from harness.compare import UNIT, Limit, Named, agreement
 from harness.results import Agreement, Case
 from weight_mapping import oracle
@@ -41,18 +41,21 @@ def prove(
     started = time.perf_counter()
     inputs = probe(portable.spec, seed)
     reference = _named(answer or oracle.run(portable, *inputs))
-    amplified = _amplification(portable, inputs, reference)
-    agreements: list[Agreement] = []
     ported = Way(check="outputs", backend=backend, outputs=outputs, dtypes=tuple(dtypes))
-    for way in (ported, *beside):
-        for dtype in way.dtypes:
-            found = _named(way.outputs(portable, inputs, dtype))
-            limits = {name: _limit(portable, amplified[name], dtype) for name in reference}
-            agreements.append(agreement(way.check, way.backend, reference, found, limits, dtype=dtype))
+    answers = [
+        (way, dtype, _named(way.outputs(portable, inputs, dtype))) for way in (ported, *beside) for dtype in way.dtypes
+    ]
+
+    def held(times: int) -> list[Agreement]:
+        amplified = _amplification(portable, inputs, reference, DRAWS * times)
+        limits = {d: {name: _limit(portable, amplified[name], d) for name in reference} for d in UNIT}
+        return [agreement(w.check, w.backend, reference, y, limits[d], dtype=d) for w, d, y in answers]
+
+    agreements = tuple(judged(held))
     notes = [f"input {i.name}: shape {x.shape}" for i, x in zip(portable.spec.inputs, inputs, strict=True)]
     return Case(
         id="port", title=f"{portable.spec.name}: outputs against the float64 oracle", group="port",
-        spec={"inputs": notes}, fingerprint=portable.source.sha256 or "", repeat=command, agreements=tuple(agreements),
+        spec={"inputs": notes}, fingerprint=portable.source.sha256 or "", repeat=command, agreements=agreements,
         seconds=time.perf_counter() - started, notes=tuple(portable.source.resolved),
     )  # fmt: skip
 
@@ -66,11 +69,13 @@ def _named(answer: Any) -> Named:
     }
 
 
-def _amplification(portable: Portable, inputs: Sequence[NDArray[Any]], reference: Named) -> dict[str, float]:
-    """How much the outputs move over the relative move of every weight (and input that is no id), at least 1."""
+def _amplification(
+    portable: Portable, inputs: Sequence[NDArray[Any]], reference: Named, draws: int
+) -> dict[str, float]:
+    """How much the outputs move over the relative move of every weight: the most of so many, at least 1."""
     rng = np.random.default_rng(0)
     found = dict.fromkeys(reference, 1.0)
-    for _ in range(DRAWS):
+    for _ in range(draws):
         moved = _named(oracle.run(portable, *inputs, read=_moved(portable, rng)))
         for name, array in reference.items():
             scale = float(np.abs(array).max()) or 1.0

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from harness.backends import Backend, Subject
+from harness.backends import Arrays, Backend, Subject
 from harness.backends.oracle import OracleSubject
-from harness.bounds import greatest, own_errors
+from harness.bounds import greatest, judged, own_errors
 from harness.check import expect_outputs, granted
 from harness.compare import agreement
 from harness.problems import Problem
-from harness.results import CHAOTIC, FAILS, HOLDS, NOT_MEASURED
+from harness.results import CHAOTIC, FAILS, HOLDS, NOT_MEASURED, Agreement
 from harness.sweep.samples import Sample, problem
 from weight_mapping.errors import Unrepresentable
 
@@ -61,6 +61,12 @@ def _measured(
         why = f"the oracle's sums or states leave the range within which {sample.dtype} holds a third power"
         return {"verdict": NOT_MEASURED, "refusals": {backend.name: why for backend in backends}}
     expected = cache(partial(expect_outputs, given, sample.dtype))
+
+    def held(backend: Backend, outputs: Arrays, times: int) -> list[Agreement]:
+        reference, limits = expected(of_argument=own_errors(given, backend), times=times)
+        bounds = granted(limits, sample.dtype, given, backend)
+        return [agreement("outputs", backend.name, reference, outputs, bounds, dtype=sample.dtype)]
+
     shares: dict[str, float] = {}
     errors: dict[str, float] = {}
     refusals: dict[str, str] = {}
@@ -77,9 +83,7 @@ def _measured(
             subjects.pop(backend.name, None)
             failures.append(f"{backend.name}: {type(error).__name__}: {error}"[:1000])
             continue
-        reference, limits = expected(of_argument=own_errors(given, backend))
-        bounds = granted(limits, sample.dtype, given, backend)
-        result = agreement("outputs", backend.name, reference, outputs, bounds, dtype=sample.dtype)
+        (result,) = judged(partial(held, backend, outputs))
         assert result.error is not None and result.bound is not None
         verdicts.add(result.verdict)
         shares[backend.name] = result.error / result.bound

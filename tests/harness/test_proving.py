@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.bounds import MORE
 from harness.porting import proving
 from harness.results import FAILS, HOLDS
 from weight_mapping import oracle
@@ -50,3 +51,15 @@ def test_a_tensor_too_few_is_seen(tensors: int) -> None:
         return [oracle.outputs(portable, *inputs)[0].astype(dtype) - x]
 
     assert verdicts(added(tensors), too_few) == {FAILS}
+
+
+def test_a_port_that_is_wrong_is_held_to_many_moves_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    usual = proving._amplification
+    monkeypatch.setattr(proving, "_amplification", lambda *given: asked.append(given[-1]) or usual(*given))
+    wrong = lambda *given: [in_turn(*given)[0] * (1 + 2.0**-10)]  # noqa: E731
+    for outputs, verdict, times in ((in_turn, HOLDS, [1]), (wrong, FAILS, [1, MORE])):
+        asked.clear()
+        case = proving.prove(added(3), outputs)
+        assert {a.verdict for a in case.agreements} == {verdict}
+        assert asked == [proving.DRAWS * n for n in times]
