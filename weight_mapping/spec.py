@@ -161,9 +161,16 @@ class Custom:
 
     @property
     def refusal(self) -> str:
-        if self.class_name == "Lambda":
-            return "Lambda holds its author's own code, which a port never runs"
-        return f"{shown(self.class_name)} is its author's own, or one of Keras' layers that a port does not know"
+        unknown = "is its author's own, or one of Keras' layers that a port does not know"
+        return f"{shown(self.class_name)} {_NEVER_PORTED.get(self.class_name, unknown)}"
+
+
+_LOOKUP = "looks its input up in a table of its own: a port takes the ids, with torch.nn.Identity() as its module"
+_NEVER_PORTED = {
+    "Lambda": "holds its author's own code, which a port never runs",
+    **dict.fromkeys(("TextVectorization", "StringLookup", "IntegerLookup", "Hashing"), _LOOKUP),
+}
+"""Why not, by the name of a layer that no port will know."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import keras
 import numpy as np
 import pytest
+import torch
 
 import weight_mapping as wm
+import weight_mapping.torch as wt
 from weight_mapping.errors import Unsupported
 
 OWN: dict[str, Any] = {
@@ -47,3 +50,28 @@ def test_the_layers_around_it_are_ported_with_layers_only(what: str, tmp_path: P
     assert all(np.array_equal(packed[name], array) for name, array in numbers.items())
     with pytest.raises(Unsupported, match="its author's own"):
         wm.oracle.run(wm.load(tmp_path / "m.h5"), rng.normal(size=(2, 10, 5)))
+
+
+VOCABULARY = ["one", "two", "six"]
+LOOKUPS: dict[str, Any] = {
+    "TextVectorization": ({"max_tokens": 9}, [["one two three four six"], ["six one"]]),
+    "StringLookup": ({"mask_token": ""}, [["one", "three", "six"], ["two", "one", ""]]),
+}
+
+
+@pytest.mark.parametrize("lookup", LOOKUPS)
+def test_a_model_of_text_takes_the_ids_that_its_lookup_gives(lookup: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    options, words = LOOKUPS[lookup]
+    front = getattr(keras.layers, lookup)(vocabulary=VOCABULARY, **options)
+    behind = [keras.layers.Embedding(9, 7, mask_zero=True), keras.layers.Bidirectional(keras.layers.GRU(5))]
+    whole = keras.Sequential([keras.Input((len(words[0]),), dtype="string"), front, *behind])
+    whole.set_weights([rng.normal(size=array.shape) for array in whole.get_weights()])
+    whole.save(tmp_path / "m.keras")
+    ids = np.asarray(front(np.array(words)))
+    assert (ids == 0).any(), "a step must be masked"
+    portable = wm.load(tmp_path / "m.keras")
+    with pytest.raises(Unsupported, match=rf"{lookup} looks its input up.*Identity"):
+        wt.build(portable)
+    found = wt.build(portable, custom={lookup: torch.nn.Identity()})(torch.tensor(ids)).detach().numpy()
+    assert np.abs(found - keras.Sequential(behind)(ids)).max() < 1e-6
