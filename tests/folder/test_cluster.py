@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -12,13 +13,18 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from batches import Ran, command, logged, ported, results
+from batches import Ran, logged, ported, results
 
 pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 PATIENCE = 240
 """Seconds that a loaded machine may take for anything here."""
 SCHEDULER = "from distributed.cli.dask_scheduler import main; main()"
 WORKER = "from distributed.cli.dask_worker import main; main()"
+# Dies with its first answer in hand: the work is done, and nobody has been told.
+DYING = (
+    "import os, signal; from harness.folder.children import Children; port = Children.port; "
+    f"Children.port = lambda *given: (port(*given), os.kill(os.getpid(), signal.SIGKILL)); {WORKER}"
+)
 FOREIGN = f"import harness.version as version; version.code = lambda: '0' * 16; {WORKER}"
 
 
@@ -53,22 +59,27 @@ def cluster(place: Path, *workers: str) -> Iterator[tuple[str, list[subprocess.P
         yield str(json.loads(file.read_text())["address"]), started
 
 
+def there(address: str, workers: int) -> None:
+    """Wait until so many of them have come."""
+    from distributed import Client
+
+    with Client(address, timeout=PATIENCE) as client:
+        client.wait_for_workers(workers, timeout=PATIENCE)
+
+
 def test_a_worker_is_killed_and_nothing_is_lost_or_twice(folder: Path, ran: Ran, tmp_path: Path) -> None:
     output = tmp_path / "out"
-    with cluster(tmp_path, WORKER, WORKER, WORKER, FOREIGN) as (address, workers):
-        told = command([folder], output, "--scheduler", address)
-        with subprocess.Popen(told, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
-            until(lambda: run.poll() is not None or ((output / "log.jsonl").exists() and len(logged(output)) > 5))
-            assert run.poll() is None
-            workers[0].kill()
-            out, err = run.communicate(timeout=PATIENCE)
-    assert run.returncode == ran.code == 3, err
-    assert re.search(r"dashboard: http://127\.0\.0\.1:\d+/status", err)
-    assert "is kept apart: another version of this code" in err
+    with cluster(tmp_path, DYING, WORKER, WORKER, FOREIGN) as (address, workers):
+        there(address, len(workers))
+        run = ported([folder], output, "--scheduler", address)
+        assert workers[0].wait(PATIENCE) == -signal.SIGKILL
+    assert run.code == ran.code == 3, run.err
+    assert re.search(r"dashboard: http://127\.0\.0\.1:\d+/status", run.err)
+    assert "is kept apart: another version of this code" in run.err
     paths = [line["path"] for line in logged(output)]
     assert len(paths) == len(set(paths)) == len(ran.lines)
     assert without_folders(output) == without_folders(ran.output)
-    assert "held up by TheirLSTM: 2 files" in out and not (output / ".parts").exists()
+    assert "held up by TheirLSTM: 2 files" in run.out and not (output / ".parts").exists()
 
 
 def without_folders(output: Path) -> list[dict[str, object]]:
@@ -84,10 +95,7 @@ def test_a_cluster_of_strangers_alone_is_refused(tmp_path: Path, monkeypatch: py
 
     said: list[str] = []
     with cluster(tmp_path, FOREIGN) as (address, _):
-        from distributed import Client
-
-        with Client(address) as client:
-            client.wait_for_workers(1, timeout=PATIENCE)
+        there(address, 1)
         with (
             pytest.raises(PortingError, match=r"no worker can do the work.*1 of another environment"),
             with_dask.workers(address, said.append) as workers,

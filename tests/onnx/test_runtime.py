@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -55,7 +54,7 @@ def test_without_its_check_an_empty_batch_ends_the_process(tmp_path: Path) -> No
         "import numpy as np; from test_runtime import recurrent; "
         "recurrent('lstm').run(None, {'x': np.ones((0, 4, 3), 'f4')})", tmp_path,
     )  # fmt: skip
-    assert ran.returncode == -signal.SIGABRT, ran.stderr
+    assert ran.returncode < 0, ran.stderr
 
 
 RUNS = "import numpy as np; from test_runtime import recurrent, run; run(recurrent('lstm'), {'x': np.ones((2, 4, 3))})"

@@ -17,6 +17,11 @@ BACKENDS = ("torch nn", "keras 3")
 CHECKS = ("outputs", "gradient kernel", "gradient bias", "one step")
 REASON = "(8 √11 + 24) 2^-53, 11 roundings, times {}, the amplification measured with the oracle"
 
+CHROMIUM = ("--no-sandbox", "--disable-dev-shm-usage")
+"""A container's superuser may not shut itself in, and has little shared memory."""
+PATIENCE = 300_000
+"""Milliseconds that a loaded machine may take for anything in the browser."""
+
 
 @dataclass(frozen=True)
 class Make:
@@ -131,7 +136,7 @@ def browser() -> Iterator[Any]:
     if found is None:
         pytest.skip("chromium is not installed")
     with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        chromium = driver.chromium.launch(executable_path=found, args=[*CHROMIUM], timeout=PATIENCE)
         yield chromium
         chromium.close()
 
@@ -148,6 +153,7 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
         context = browser.new_context(
             color_scheme=scheme, java_script_enabled=scripts, viewport={"width": width, "height": 900}
         )
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         tab = context.new_page()
         tab.asked, tab.said = [], []

@@ -122,8 +122,9 @@ def test_the_policy_is_obeyed_where_escaping_fails(make_with: Callable[[str], An
 
 def _dom(file: Path, folder: Path) -> str:
     command = [
-        "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
+        "chromium", "--headless", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu",
+        "--disable-background-networking", "--no-first-run",
         f"--user-data-dir={folder / 'profile'}", "--dump-dom", file.as_uri(),
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, timeout=300, check=True)
     return done.stdout.decode()
