@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.bounds import ACTIVATIONS, DELTA, DRAWS, LAMBDA
+from harness.bounds import ACTIVATIONS, DELTA, DRAWS, LAMBDA, judged
 from harness.compare import UNIT, Limit, Named, agreement, difference
 from harness.diagnosis import likely, located
 from harness.parity_sides import LEARNING_RATE, Arrays, KerasSide, OracleSide, side_of
@@ -74,18 +74,23 @@ def compare(
         return found
 
     actual = torch_side(torch_module, [*inputs, *starts])
-    if tolerance is None:
-        bounds = limits(torch_module, torch_side, [*inputs, *starts], gradients or bool(steps))
-    else:
-        bounds = dict.fromkeys(actual, Limit(tolerance, "the tolerance that the test gives"))
-    bounds = {name: bounds.get(name, Limit(UNIT["float32"], "PyTorch gives no such part")) for name in expected}
-    agreements = tuple(
-        agreement(
-            check, "PyTorch", _part(expected, check), _part(actual, check), bounds, dtype="float32",
-            against=keras_side.name,
-        )
-        for check in dict.fromkeys(map(_check, expected))
-    )  # fmt: skip
+
+    def held(times: int) -> list[Agreement]:
+        if tolerance is None:
+            bounds = limits(torch_module, torch_side, [*inputs, *starts], gradients or bool(steps), DRAWS * times)
+        else:
+            bounds = dict.fromkeys(actual, Limit(tolerance, "the tolerance that the test gives"))
+        missing = Limit(UNIT["float32"], "PyTorch gives no such part")
+        bounds = {name: bounds.get(name, missing) for name in expected}
+        return [
+            agreement(
+                check, "PyTorch", _part(expected, check), _part(actual, check), bounds, dtype="float32",
+                against=keras_side.name,
+            )
+            for check in dict.fromkeys(map(_check, expected))
+        ]  # fmt: skip
+
+    agreements = tuple(judged(held))
     case = Case(
         id=id, title=id, group="pytest",
         spec={"keras": keras_side.name, "torch": type(torch_module).__name__, "inputs": [list(a.shape) for a in inputs],
@@ -120,9 +125,10 @@ def _likely(
     )
 
 
-def limits(module: Any, run: Any, arrays: Arrays, gradients: bool) -> dict[str, Limit]:
+def limits(module: Any, run: Any, arrays: Arrays, gradients: bool, draws: int) -> dict[str, Limit]:
     """The error that float32 rounding explains: that of one sum, as `harness.bounds` derives it, times how much the
-    module's own result moves in float64 when every weight, input and state moves by a relative δ, over δ."""
+    module's own result moves in float64 when every weight, input and state moves by a relative δ, over δ, the most of
+    so many random moves."""
     from harness.backends import live_torch
 
     rng = np.random.default_rng(0)
@@ -132,7 +138,7 @@ def limits(module: Any, run: Any, arrays: Arrays, gradients: bool) -> dict[str, 
     local = (LAMBDA * roundings**0.5 + ACTIVATIONS) * UNIT["float32"]
     still = run(*live_torch.perturbed(module, arrays, rng, 0.0))
     factors = dict.fromkeys(still, 1.0)
-    for _ in range(DRAWS):
+    for _ in range(draws):
         for name, moved in run(*live_torch.perturbed(module, arrays, rng, DELTA)).items():
             factor = difference(name, still[name], moved).error / DELTA
             # A result that is not finite fails whatever its bound; an infinite bound would let it pass.

@@ -21,6 +21,7 @@ from weight_mapping.torch import kernel
 from weight_mapping.torch.kernel import check, choice, formulas, library
 
 compiled = pytest.mark.skipif(not kernel.standing().runs, reason=f"no compiled cells: {kernel.standing().why}")
+GOLDEN = Path(__file__).parents[2] / "golden" / "k2.2.4_tensorflow_lstm_hs.h5"
 CHECK = ["lstm_forward", "lstm_backward"] * len(check.RUNS)
 """What is called before a cell is trusted."""
 
@@ -191,4 +192,22 @@ def test_the_variants_for_lesser_processors_agree_too(capability: str) -> None:
         pytest.skip("this processor has no AVX2")
     environment = {**os.environ, "ATEN_CPU_CAPABILITY": capability}
     told = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+
+
+@compiled
+def test_a_package_imported_anew_computes_the_same() -> None:
+    """As a notebook's autoreload does, or pytest when it runs tests of its own within its process."""
+    script = (
+        "import sys, torch\n"
+        "def y():\n"
+        "    import weight_mapping as wm, weight_mapping.torch as wt\n"
+        f"    module = wt.build(wm.load({str(GOLDEN)!r}))\n"
+        "    return module(torch.ones(2, *module.spec.inputs[0].shape[1:]))\n"
+        "first = y()\n"
+        "for name in [name for name in sys.modules if name.startswith('weight_mapping')]:\n"
+        "    del sys.modules[name]\n"
+        "assert torch.equal(first, y())\n"
+    )
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stderr

@@ -195,8 +195,11 @@ def _operator(
     remember: Callable[..., Any] | None = None,
 ) -> Any:  # fmt: skip
     """`run` registered with PyTorch under this name, for the CPU and CUDA. By parts: `torch.library.custom_op` would
-    import the whole compiler at its first call, a second of time."""
+    import the whole compiler at its first call, a second of time. PyTorch takes a name once a process: a module that is
+    imported anew, as by a notebook's autoreload, finds its operator there."""
     qualified = f"lstm_parity::{name}"
+    if hasattr(torch.ops.lstm_parity, name):
+        return getattr(torch.ops.lstm_parity, name)
     torch.library.define(qualified, torch.library.infer_schema(run, mutates_args=()))
     torch.library.impl(qualified, ("cpu", "cuda"), run)
     torch.library.register_fake(qualified, fake)
