@@ -12,12 +12,11 @@ import numpy as np
 
 from weight_mapping import packing
 from weight_mapping.keras_config import Parsed
-from weight_mapping.plain import match, weight_shapes
+from weight_mapping.plain import STATISTICS, match, weight_shapes
 from weight_mapping.spec import Cell, ConvCell, Custom, Leaf, Path, Plain, leaves
 from weight_mapping.weights import Array, CellWeights, LeafWeights
 
 Shape = Sequence[int]
-_STATISTICS = {"moving_mean", "moving_variance", "mean", "variance", "count"}
 _KERAS_1 = {
     "kernel": "W",
     "bias": "b",
@@ -133,7 +132,7 @@ def _plain(path: Path, layer: Plain, parsed: Parsed, frozen: bool) -> Expectatio
         assert isinstance(weights, Mapping) and not old  # files are written in the words of Keras 2 or 3
         return [_theano(layer, name, weights[name], parsed.era.theano) for name in shapes]
 
-    trainable = tuple(not frozen and name not in _STATISTICS for name in shapes)
+    trainable = tuple(not frozen and name not in STATISTICS for name in shapes)
     return Expectation(
         path=path, leaf=layer, names=file_names, trainable=trainable, settle=settle, take=take, give=give
     )

@@ -2,7 +2,7 @@
 
 `weights` lists the arrays in Keras' order with their shapes; a letter stands for a size that the weights tell.
 `mask`: pass (the mask goes on), stop (it ends here), make (the layer makes one), merge (of several inputs' masks).
-The computations are in `oracle.plain` (NumPy) and `torch.plain`; a test holds the three tables to the same kinds.
+The computations are in `oracle.plain` (NumPy), `torch.plain` and `onnx.plain`; tests hold the tables to the same kinds.
 """
 
 from __future__ import annotations
@@ -159,6 +159,9 @@ _CONV = {
 }
 _ATTENTION = {"use_scale": False, "score_mode": "dot", "causal": False, "dropout": 0.0}
 
+STATISTICS = frozenset({"moving_mean", "moving_variance", "mean", "variance", "count"})
+"""Weights that no gradient moves: what a layer has seen of its data."""
+
 KINDS: dict[str, Row] = {
     "dense": Row({"units": 1, "activation": _LINEAR, "use_bias": True}, _dense),
     "embedding": Row(
@@ -206,7 +209,7 @@ KINDS: dict[str, Row] = {
         lambda o: {} if o["mean"] is not None else {"mean": ("*",), "variance": ("*",), "count": ()},
     ),
     "rescaling": Row({"scale": 1.0, "offset": 0.0}),
-    "conv": Row(_CONV, lambda o: {**_conv(o)}, "stop"),
+    "conv": Row(_CONV, _conv, "stop"),
     "conv_transpose": Row({**_CONV, "output_padding": None}, _conv_transpose, "stop"),
     "depthwise_conv": Row({**_CONV, "depth_multiplier": 1}, _depthwise, "stop"),
     "separable_conv": Row({**_CONV, "depth_multiplier": 1}, _separable, "stop"),

@@ -1,14 +1,12 @@
 """The layers around the recurrent ones in PyTorch: one function for each kind of `weight_mapping.plain.KINDS`.
 
-A function takes the layer's call: its parameters under Keras' names and in Keras' orientation, its options, the inputs
-and their masks. Data stays in Keras' order of axes; what PyTorch wants otherwise is turned inside.
+A function takes a `PlainCall` and gives the layer's output. Data stays in Keras' order of axes; what PyTorch wants
+otherwise is turned inside.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
@@ -18,45 +16,15 @@ from torch.nn import functional
 
 from weight_mapping.activations import activation
 from weight_mapping.errors import WeightsMismatch
-from weight_mapping.interpolation import middle, resizing
-from weight_mapping.plain import KINDS, weight_shapes
+from weight_mapping.plain import KINDS, STATISTICS, weight_shapes
 from weight_mapping.spec import Plain
-from weight_mapping.torch import arrays, noise, normalisation
+from weight_mapping.torch import arrays, images, noise, normalisation
 from weight_mapping.torch.attention import attention, multi_head_attention
-from weight_mapping.torch.convolution import (
-    channels_back,
-    channels_to_front,
-    convolve,
-    convolve_transposed,
-    kernel_to_front,
-    pad,
-    pool,
-)
 from weight_mapping.torch.functions import function
+from weight_mapping.torch.plain_call import PlainCall
 from weight_mapping.weights import Array
 
-STATISTICS = {"moving_mean", "moving_variance", "mean", "variance", "count"}
-"""Weights that no gradient moves: buffers of the module."""
 _SOFTPLUS = activation("softplus")
-
-
-@dataclass(frozen=True, slots=True)
-class PlainCall:
-    """One call: parameters and options by name, inputs, their masks."""
-
-    p: Mapping[str, Tensor]
-    o: Mapping[str, Any]
-    inputs: Sequence[Tensor]
-    masks: Sequence[Tensor | None]
-    training: bool
-
-    @property
-    def x(self) -> Tensor:
-        return self.inputs[0]
-
-    @property
-    def mask(self) -> Tensor | None:
-        return self.masks[0] if self.masks else None
 
 
 class PlainLayer(nn.Module):
@@ -160,123 +128,6 @@ def _cosine(c: PlainCall) -> Tensor:
     return (_product(x, y, axes) / own.clamp(min=1e-7)).unsqueeze(1)
 
 
-def _finish(c: PlainCall, images: Tensor) -> Tensor:
-    return function(c.o["activation"])(channels_back(images, c.o["channels_first"]))
-
-
-def _geometry(o: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: o[name] for name in ("strides", "padding", "dilation", "pad_start")}
-
-
-def _conv(c: PlainCall) -> Tensor:
-    x, kernel = channels_to_front(c.x, c.o["channels_first"]), kernel_to_front(c.p["kernel"])
-    return _finish(c, convolve(x, kernel, c.p.get("bias"), groups=c.o["groups"], **_geometry(c.o)))
-
-
-def _conv_transpose(c: PlainCall) -> Tensor:
-    # Keras' kernel (*size, out, in) becomes (in, out, *size): the same move as for a plain convolution.
-    x, kernel = channels_to_front(c.x, c.o["channels_first"]), kernel_to_front(c.p["kernel"])
-    o = {**_geometry(c.o), "output_padding": c.o["output_padding"]}
-    return _finish(c, convolve_transposed(x, kernel, c.p.get("bias"), **o))
-
-
-def _by_channel(c: PlainCall, bias: Tensor | None) -> Tensor:
-    """Each channel convolved with its own `depth_multiplier` kernels."""
-    kernel = c.p["depthwise_kernel"]
-    *size, channels, multiplier = kernel.shape
-    space = range(len(size))
-    weight = kernel.permute(len(size), len(size) + 1, *space).reshape(channels * multiplier, 1, *size)
-    x = channels_to_front(c.x, c.o["channels_first"])
-    return convolve(x, weight, bias, groups=channels, **_geometry(c.o))
-
-
-def _depthwise(c: PlainCall) -> Tensor:
-    return _finish(c, _by_channel(c, c.p.get("bias")))
-
-
-def _separable(c: PlainCall) -> Tensor:
-    point, ones = kernel_to_front(c.p["pointwise_kernel"]), (1,) * c.o["rank"]
-    mixed = convolve(_by_channel(c, None), point, c.p.get("bias"), strides=ones, padding="valid", dilation=ones)
-    return _finish(c, mixed)
-
-
-def _local(c: PlainCall) -> Tensor:
-    """A kernel of its own at every place."""
-    first, rank = c.o["channels_first"], c.o["rank"]
-    seen = channels_to_front(c.x, first)
-    for axis, (size, step) in enumerate(zip(c.o["kernel_size"], c.o["strides"], strict=True), start=2):
-        seen = seen.unfold(axis, size, step)  # (B, c, *places, *window)
-    places, window = tuple(seen.shape[2 : rank + 2]), tuple(range(rank + 2, 2 * rank + 2))
-    seen = seen.permute(0, *range(2, rank + 2), *((1, *window) if first else (*window, 1)))
-    y = torch.einsum("bpw,pwf->bpf", seen.reshape(seen.shape[0], math.prod(places), -1), c.p["kernel"])
-    y = y.reshape(y.shape[0], *places, y.shape[-1])
-    y = y.movedim(-1, 1) if first else y
-    # Channels first: Keras reads the bias (*places, filters) anew as (filters, *places), it does not turn it.
-    return function(c.o["activation"])(y + c.p["bias"].reshape(y.shape[1:]) if "bias" in c.p else y)
-
-
-def _pool(c: PlainCall) -> Tensor:
-    x, first = channels_to_front(c.x, c.o["channels_first"]), c.o["channels_first"]
-    o = {name: c.o[name] for name in ("size", "strides", "padding", "pad_start")}
-    return channels_back(pool(x, c.o["op"], **o), first)
-
-
-def _global_pool(c: PlainCall) -> Tensor:
-    """Max or mean over space; a mean over time leaves out the steps that a mask does."""
-    first, rank = c.o["channels_first"], c.o["rank"]
-    axes = tuple(range(2, rank + 2)) if first else tuple(range(1, rank + 1))
-    if c.o["op"] == "max":
-        return c.x.amax(axes, keepdim=c.o["keepdims"])
-    if rank == 1 and c.mask is not None:
-        weights = c.mask.to(c.x.dtype).unsqueeze(1 if first else 2)
-        return (c.x * weights).sum(axes, keepdim=c.o["keepdims"]) / weights.sum(axes, keepdim=c.o["keepdims"])
-    return c.x.mean(axes, keepdim=c.o["keepdims"])
-
-
-def _around(sign: int, option: str) -> Callable[[PlainCall], Tensor]:
-    def placed(c: PlainCall) -> Tensor:
-        cells = [(sign * before, sign * after) for before, after in c.o[option]]
-        first = c.o["channels_first"]
-        return channels_back(pad(channels_to_front(c.x, first), cells), first)
-
-    return placed
-
-
-def _up_sampling(c: PlainCall) -> Tensor:
-    first, size = c.o["channels_first"], c.o["size"]
-    if c.o["interpolation"] == "bilinear":
-        x = channels_to_front(c.x, first)
-        wanted = [n * times for n, times in zip(x.shape[2:], size, strict=True)]
-        return channels_back(functional.interpolate(x, wanted, mode="bilinear", align_corners=False), first)
-    if c.o["interpolation"] != "nearest":
-        sizes = c.x.shape[2:] if first else c.x.shape[1:-1]
-        return _resized(c, [n * times for n, times in zip(sizes, size, strict=True)], c.o["interpolation"])
-    x = c.x
-    for axis, times in enumerate(size, start=2 if first else 1):
-        x = x.repeat_interleave(times, axis)
-    return x
-
-
-def _resized(c: PlainCall, sizes: Sequence[int], interpolation: str, antialias: bool = False) -> Tensor:
-    x = c.x
-    for axis, wanted in enumerate(sizes, start=2 if c.o["channels_first"] else 1):
-        shares = resizing(interpolation, x.shape[axis], wanted, antialias)
-        x = (x.movedim(axis, -1) @ torch.as_tensor(shares.T, dtype=x.dtype, device=x.device)).movedim(-1, axis)
-    return x
-
-
-def _adaptive_pool(c: PlainCall) -> Tensor:
-    x, first = channels_to_front(c.x, c.o["channels_first"]), c.o["channels_first"]
-    pool = getattr(functional, f"adaptive_{c.o['op']}_pool{c.o['rank']}d")
-    return channels_back(pool(x, tuple(c.o["size"])), first)
-
-
-def _center_crop(c: PlainCall) -> Tensor:
-    x, first = channels_to_front(c.x, c.o["channels_first"]), c.o["channels_first"]
-    windows = (slice(*window) for window in middle(x.shape[2:], c.o["size"]))
-    return channels_back(x[(slice(None), slice(None), *windows)], first)
-
-
 def _einsum(c: PlainCall) -> Tensor:
     y = torch.einsum(c.o["equation"], c.x, c.p["kernel"])
     return function(c.o["activation"])(y + c.p["bias"] if "bias" in c.p else y)
@@ -327,24 +178,12 @@ FUNCTIONS: dict[str, Callable[[PlainCall], Tensor]] = {
     "unit_normalization": lambda c: normalisation.unit_normalization(c.o, c.x),
     "normalization": lambda c: normalisation.normalization(c.p, c.o, c.x),
     "rescaling": lambda c: c.x * _like(c.o["scale"], c.x) + _like(c.o["offset"], c.x),
-    "conv": _conv,
-    "conv_transpose": _conv_transpose,
-    "depthwise_conv": _depthwise,
-    "separable_conv": _separable,
-    "local_conv": _local,
-    "pool": _pool,
-    "adaptive_pool": _adaptive_pool,
-    "global_pool": _global_pool,
-    "zero_padding": _around(1, "padding"),
-    "cropping": _around(-1, "cropping"),
-    "up_sampling": _up_sampling,
-    "resize": lambda c: _resized(c, c.o["size"], c.o["interpolation"], c.o["antialias"]),
-    "center_crop": _center_crop,
     "attention": lambda c: attention(c.p, c.o, c.inputs, c.masks, c.training),
     "multi_head_attention": lambda c: multi_head_attention(c.p, c.o, c.inputs, c.masks, c.training),
     "einsum_dense": _einsum,
     "highway": _highway,
     "maxout_dense": _maxout,
+    **images.FUNCTIONS,
 }
 
 

@@ -14,7 +14,8 @@ from weight_mapping.plain import KINDS
 from weight_mapping.spec import Path, Plain
 from weight_mapping.torch.convolution import edges
 from weight_mapping.torch.functions import function
-from weight_mapping.torch.plain import FUNCTIONS, PlainCall, PlainLayer
+from weight_mapping.torch.plain import FUNCTIONS, PlainLayer
+from weight_mapping.torch.plain_call import PlainCall
 from weight_mapping.torch.standalone.tracing import DTYPE, Traced, render
 from weight_mapping.torch.standalone.writer import Writer
 from weight_mapping.weights import Array
