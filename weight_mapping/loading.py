@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from weight_mapping.addresses import Found, locate, settle
+from weight_mapping.addresses import locate
+from weight_mapping.addresses.found import Found, settle
 from weight_mapping.errors import Unconfigured, shown
 from weight_mapping.expectations import expectations
 from weight_mapping.files import open_archive

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from weight_mapping.activations import ROWS
-from weight_mapping.addresses import snake
+from weight_mapping.addresses.tree import snake
 from weight_mapping.files.archive import Stored
 from weight_mapping.files.object_graph import SUFFIX
 from weight_mapping.keras_config.era import Era

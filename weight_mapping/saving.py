@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from weight_mapping.accepted_names import with_accepted_names
-from weight_mapping.addresses import legacy_order, tree_keys, tree_places
+from weight_mapping.addresses.legacy import legacy_order
+from weight_mapping.addresses.tree import tree_keys, tree_places
 from weight_mapping.errors import PortingError, Unrepresentable
 from weight_mapping.exchange import to_json
 from weight_mapping.expectations import Expectation, expectations

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.porting.described import fate, words
-from weight_mapping.addresses import locate, settle
+from weight_mapping.addresses import locate
+from weight_mapping.addresses.found import settle
 from weight_mapping.errors import DamagedFile, PortingError, shown
 from weight_mapping.exchange import from_archive
 from weight_mapping.expectations import expectations

@@ -14,7 +14,8 @@ from models import apart, configuration, h5, sound
 
 import weight_mapping as wm
 from harness.cli import main
-from weight_mapping import addresses, packing
+from weight_mapping import packing
+from weight_mapping.addresses import legacy
 from weight_mapping.errors import WeightsMismatch
 from weight_mapping.spec import Cell, Input, Recurrent, chain
 from weight_mapping.weights import CellWeights, Portable
@@ -181,14 +182,14 @@ def test_without_its_check_the_attack_succeeds(name: str, tmp_path: Path, monkey
     with h5py.File(path, "r+") as file:
         (more if name == "another number" else transposed)(file)
     if name == "another number":
-        whole = addresses._within
+        whole = legacy._within
 
         def careless(layer: str, expected: Any, arrays: Any) -> Any:
             return whole(layer, expected, arrays[: sum(len(e.names) for e in expected)])
 
         with pytest.raises(WeightsMismatch):
             wm.load(path)
-        monkeypatch.setattr(addresses, "_within", careless)
+        monkeypatch.setattr(legacy, "_within", careless)
         assert wm.load(path).fingerprints() == sound().fingerprints()
     else:
         with pytest.raises(WeightsMismatch):
