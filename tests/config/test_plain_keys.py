@@ -10,7 +10,7 @@ from configs import cell, parsed, read
 from weight_mapping.activations import activation
 from weight_mapping.errors import DamagedFile, PortingError, Unsupported
 from weight_mapping.keras_config import plain_layers
-from weight_mapping.keras_config.options import READERS
+from weight_mapping.keras_config.options import READERS, SPATIAL_READERS
 from weight_mapping.plain import KINDS, plain
 from weight_mapping.spec import Plain
 
@@ -289,7 +289,7 @@ def test_what_is_not_understood_is_refused_by_name(name: str) -> None:
 def test_every_option_of_every_class_has_a_reader() -> None:
     for class_name, row in plain_layers.CLASSES.items():
         for option in row.keys.values():
-            known = option == "activation" or option in READERS or f"{row.kind}.{option}" in READERS
+            known = {option, f"{row.kind}.{option}"} & {"activation", *READERS, *SPATIAL_READERS}
             assert option in KINDS[row.kind].options and known, f"{class_name}.{option}"
 
 
@@ -301,7 +301,10 @@ def test_without_its_reader_any_word_passes(option: str, monkeypatch: pytest.Mon
     }[option]
     with pytest.raises(Unsupported):
         read(class_name, "Keras 3.15", **config)
-    monkeypatch.setitem(READERS, option, lambda value, rank, where: value)  # type: ignore[arg-type]
+    if option == "padding":
+        monkeypatch.setitem(SPATIAL_READERS, option, lambda value, rank, where: value)  # type: ignore[arg-type]
+    else:
+        monkeypatch.setitem(READERS, option, lambda value, where: value)  # type: ignore[arg-type]
     assert read(class_name, "Keras 3.15", **config)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from weight_mapping.errors import DamagedFile, Unsupported, shown
@@ -12,25 +11,61 @@ from weight_mapping.interpolation import INTERPOLATIONS
 from weight_mapping.keras_config.values import flag, integers, number, pairs, share, sizes, whole, word
 from weight_mapping.keras_config.words import Reading, read_activation
 
-Reader = Callable[[Any, int, str], Any]
-"""(value, rank, where) -> the option."""
+Reader = Callable[[Any, str], Any]
+"""(value, where) -> the option; `where` is the key's place, for the error."""
+SpatialReader = Callable[[Any, int, str], Any]
+"""(value, rank, where) -> the option: of a layer over so many axes of space, or over time (1)."""
 
 
 def read_option(kind: str, option: str, value: Any, rank: int, reading: Reading, where: str) -> Any:
-    """The option of a layer of this kind. Raises DamagedFile for a value of the wrong sort, Unsupported for a word that
-    is not known."""
+    """The option of a layer of this kind, a key of `weight_mapping.plain.KINDS`. Raises DamagedFile for a value of the
+    wrong sort, Unsupported for a word that is not known."""
     if option == "activation":
         return read_activation(value, reading, where)
-    return (READERS.get(f"{kind}.{option}") or READERS[option])(value, rank, where)
+    own = f"{kind}.{option}"
+    name = own if own in READERS or own in SPATIAL_READERS else option
+    if name in SPATIAL_READERS:
+        return SPATIAL_READERS[name](value, rank, where)
+    return READERS[name](value, where)
 
 
-def _each(read: Callable[[Any, str], Any], value: Any, _: int, where: str) -> Any:
-    """A value that does not depend on the rank."""
-    return read(value, where)
+def _or_none(read: Reader) -> Reader:
+    """Null stays what it is: the layer then has none, or takes what another of its options says."""
+
+    def optional(value: Any, where: str) -> Any:
+        return None if value is None else read(value, where)
+
+    return optional
 
 
-def _optional(read: Reader, value: Any, rank: int, where: str) -> Any:
-    return None if value is None else read(value, rank, where)
+def _steps(value: Any, rank: int, where: str) -> tuple[int, ...] | None:
+    return None if value is None else sizes(value, rank, where)
+
+
+def _output_padding(value: Any, rank: int, where: str) -> tuple[int, ...] | None:
+    return None if value is None else sizes(value, rank, where, 0)
+
+
+def _padding(value: Any, rank: int, where: str) -> str:
+    """Only over time is there an order, so that a step can be kept from seeing later ones."""
+    return word("valid", "same", *(["causal"] if rank == 1 else []))(value, where)
+
+
+def _axis_or_axes(value: Any, where: str) -> int | tuple[int, ...]:
+    return integers(value, where) if isinstance(value, list) else whole(value, where, None)
+
+
+def _channels_first(value: Any, _: str) -> bool:
+    return bool(value == "channels_first")
+
+
+def _groups(value: Any, where: str) -> int:
+    """Of a GroupNormalization: -1 gives every channel a group of its own."""
+    return whole(value, where, -1)
+
+
+def _shared_axes(value: Any, where: str) -> tuple[int, ...]:
+    return integers(value or [], where)
 
 
 def _axis(value: Any, where: str) -> int:
@@ -71,37 +106,43 @@ def _letters(value: Any, where: str) -> str:
 
 
 _EQUATION = re.compile(r"(\.\.\.)?[a-zA-Z]+,[a-zA-Z]+->(\.\.\.)?[a-zA-Z]+")
-_COUNT, _FLAG, _NUMBER = partial(_each, whole), partial(_each, flag), partial(_each, number)
-_SAME_OR_VALID = partial(_each, word("valid", "same"))
-READERS: Mapping[str, Reader] = {
-    **dict.fromkeys(("units", "filters", "input_dim", "output_dim", "n", "features", "depth_multiplier"), _COUNT),
-    **dict.fromkeys(("groups", "num_heads", "key_dim"), _COUNT),
-    **dict.fromkeys(("use_bias", "mask_zero", "normalize", "center", "scale", "rms", "invert", "keepdims"), _FLAG),
-    **dict.fromkeys(("use_scale", "causal", "gate", "antialias"), _FLAG),
-    **dict.fromkeys(("mask_value", "stddev", "epsilon", "momentum", "offset", "rescaling.scale"), _NUMBER),
-    **dict.fromkeys(("rate", "dropout"), partial(_each, share)),
-    **dict.fromkeys(("kernel_size", "size"), sizes),
-    **dict.fromkeys(("strides", "dilation"), partial(_optional, sizes)),
-    **dict.fromkeys(("mean", "variance"), partial(_optional, partial(_each, _statistics))),
-    **dict.fromkeys(("target_shape", "dims"), partial(_each, integers)),
-    **dict.fromkeys(("zero_padding.padding", "cropping"), pairs),
-    **dict.fromkeys(("pool.padding", "conv_transpose.padding"), _SAME_OR_VALID),
-    **dict.fromkeys(("layer_normalization.axis", "rms_normalization.axis"), partial(_each, _axes)),
-    **dict.fromkeys(("unit_normalization.axis", "normalization.axis"), partial(_each, _axes)),
-    "bias_axes": partial(_optional, partial(_each, _letters)),
-    "equation": partial(_each, _equation),
-    "output_shape": partial(_optional, partial(_each, _output_shape)),
-    "axis": partial(_each, _axis),
-    "axes": lambda value, rank, where: integers(value, where) if isinstance(value, list) else whole(value, where, None),
-    "channels_first": lambda value, rank, where: value == "channels_first",
-    "group_normalization.groups": lambda value, rank, where: whole(value, where, -1),
-    "interpolation": partial(_each, word(*INTERPOLATIONS)),
-    "noise_shape": partial(_optional, partial(_each, _lengths)),
-    "output_padding": partial(_optional, lambda value, rank, where: sizes(value, rank, where, 0)),
-    "padding": lambda value, rank, where: word("valid", "same", *(["causal"] if rank == 1 else []))(value, where),
-    "score_mode": partial(_each, word("dot", "concat")),
-    "shared_axes": lambda value, rank, where: integers(value or [], where),
-    "multi_head_attention.axes": partial(_optional, partial(_each, _axes)),
-    **dict.fromkeys(("value_dim", "key_value_heads", "window"), partial(_optional, _COUNT)),
-}
+
+_OPTIONS: tuple[tuple[Reader, tuple[str, ...]], ...] = (
+    (whole, ("units", "filters", "input_dim", "output_dim", "n", "features", "depth_multiplier")),
+    (whole, ("groups", "num_heads", "key_dim")),
+    (_or_none(whole), ("value_dim", "key_value_heads", "window")),
+    (_groups, ("group_normalization.groups",)),
+    (flag, ("use_bias", "mask_zero", "normalize", "center", "scale", "rms", "invert", "keepdims")),
+    (flag, ("use_scale", "causal", "gate", "antialias")),
+    (number, ("mask_value", "stddev", "epsilon", "momentum", "offset", "rescaling.scale")),
+    (share, ("rate", "dropout")),
+    (_or_none(_statistics), ("mean", "variance")),
+    (integers, ("target_shape", "dims")),
+    (_axis, ("axis",)),
+    (_axes, ("layer_normalization.axis", "rms_normalization.axis", "unit_normalization.axis", "normalization.axis")),
+    (_axis_or_axes, ("axes",)),
+    (_or_none(_axes), ("multi_head_attention.axes",)),
+    (_shared_axes, ("shared_axes",)),
+    (_or_none(_lengths), ("noise_shape",)),
+    (_or_none(_output_shape), ("output_shape",)),
+    (_or_none(_letters), ("bias_axes",)),
+    (_equation, ("equation",)),
+    (_channels_first, ("channels_first",)),
+    (word("valid", "same"), ("pool.padding", "conv_transpose.padding")),
+    (word(*INTERPOLATIONS), ("interpolation",)),
+    (word("dot", "concat"), ("score_mode",)),
+)
+READERS: Mapping[str, Reader] = {option: read for read, options in _OPTIONS for option in options}
 """By option; 'kind.option' where one kind reads it otherwise."""
+
+SPATIAL_READERS: Mapping[str, SpatialReader] = {
+    "kernel_size": sizes,
+    "size": sizes,
+    "strides": _steps,
+    "dilation": _steps,
+    "padding": _padding,
+    "output_padding": _output_padding,
+    "zero_padding.padding": pairs,
+    "cropping": pairs,
+}
+"""Likewise, of what is said once for each axis of space, or once for all of them."""
