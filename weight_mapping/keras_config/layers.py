@@ -10,6 +10,7 @@ from weight_mapping.errors import DamagedFile, Unsupported, shown
 from weight_mapping.keras_config import plain_layers, recurrent
 from weight_mapping.keras_config.keys import renamed
 from weight_mapping.keras_config.ownership import authors_name, keras_class, own_name
+from weight_mapping.keras_config.reading_plain import read_plain
 from weight_mapping.keras_config.words import Reading
 from weight_mapping.plain import plain
 from weight_mapping.spec import Custom, Layer, Path, Recurrent, TimeDistributed
@@ -81,7 +82,7 @@ def read_layer(value: Any, reading: Reading, stored: Stored, path: Path) -> Laye
     if base == "Merge":
         return read_merge(config, where)
     if plain_layers.known(base):
-        return plain_layers.read(base, config, reading, where)
+        return read_plain(base, config, reading, where)
     return Custom(class_name=class_name, config=dict(config))
 
 

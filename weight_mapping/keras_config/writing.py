@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from weight_mapping.errors import PortingError, Unrepresentable
-from weight_mapping.keras_config import plain_layers, recurrent
+from weight_mapping.keras_config import recurrent
 from weight_mapping.keras_config.calls import write_call
 from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.writing_operations import write_operation
+from weight_mapping.keras_config.writing_plain import write_plain
 from weight_mapping.spec import (
     Bidirectional,
     Custom,
@@ -85,7 +86,7 @@ def write_layer(name: str, layer: Layer, target: Era) -> dict[str, Any]:
         case Bidirectional():
             class_name, config = "Bidirectional", recurrent.write_bidirectional(layer, target, name)
         case Plain():
-            class_name, config = plain_layers.write(layer, target, name)
+            class_name, config = write_plain(layer, target, name)
     # Keras 3's SpatialDropout takes no such key.
     trainable = {} if class_name.startswith("SpatialDropout") and target.generation >= 3 else {"trainable": True}
     return target.stored(class_name, {"name": name, **trainable, "dtype": "float32", **config})
