@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,11 @@ class Stored:
     layouts: dict[Path, str] = field(default_factory=dict)
     frozen: set[Path] = field(default_factory=set)
     classes: dict[Path, str] = field(default_factory=dict)
+
+    def remember(self, path: Path, class_name: str, config: Mapping[str, Any]) -> None:
+        self.classes[path] = class_name
+        if config.get("trainable") is False:
+            self.frozen.add(path)
 
 
 def described(value: Any, where: str) -> tuple[str, Mapping[str, Any]]:
@@ -53,20 +58,18 @@ def name_of(value: Mapping[str, Any], position: int) -> str:
     return name
 
 
-def read_layer(value: Any, reading: Reading, stored: Stored, path: Path) -> Layer:
-    """The layer that a stored object means. A class that Keras does not have becomes `Custom`, refused when built."""
-    from weight_mapping.keras_config.models import read_model
+ReadPart = Callable[[Any, Reading, Stored, Path], Layer]
+"""What reads the layer inside a wrapper, which may be a whole model."""
 
+
+def read_layer(value: Any, reading: Reading, stored: Stored, path: Path, read_part: ReadPart) -> Layer:
+    """The layer, and no model, that a stored object means. A class that Keras does not have becomes `Custom`, refused
+    when built."""
     where = "/".join(path)
     class_name, config = described(value, where)
-    stored.classes[path] = class_name
-    if config.get("trainable") is False:
-        stored.frozen.add(path)
     base = keras_class(value)
     if base is None:
         return Custom(class_name=authors_name(value), config=dict(config))
-    if base in MODELS:
-        return read_model(value, reading, stored, path)
     _precision(config.get("dtype"), base, reading, where)
     if reading.era.generation == 1:
         config = renamed(base, config)
@@ -76,7 +79,7 @@ def read_layer(value: Any, reading: Reading, stored: Stored, path: Path) -> Laye
             _layouts(base, config, layer, reading, stored, path)
             return layer
         if base in _WRAPPERS:
-            return _read_wrapper(base, config, reading, stored, path)
+            return _read_wrapper(base, config, reading, stored, path, read_part)
     except recurrent.AuthorsOwn as part:
         return Custom(class_name=part.what, config=dict(config))
     if base == "Merge":
@@ -103,10 +106,12 @@ def _precision(policy: Any, class_name: str, reading: Reading, where: str) -> No
         )
 
 
-def _read_wrapper(base: str, config: Mapping[str, Any], reading: Reading, stored: Stored, path: Path) -> Layer:
+def _read_wrapper(
+    base: str, config: Mapping[str, Any], reading: Reading, stored: Stored, path: Path, read_part: ReadPart
+) -> Layer:
     where = "/".join(path)
     if base == "TimeDistributed":
-        distributed = read_layer(config.get("layer"), reading, stored, (*path, "layer"))
+        distributed = read_part(config.get("layer"), reading, stored, (*path, "layer"))
         return TimeDistributed(layer=distributed, inner_mask=reading.era.generation == 2)
     layer = recurrent.read_bidirectional(config, reading, where)
     inner_class, inner = described(config.get("layer"), where)

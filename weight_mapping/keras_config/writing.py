@@ -6,8 +6,8 @@ from typing import Any
 
 from weight_mapping.errors import PortingError, Unrepresentable
 from weight_mapping.keras_config import recurrent
-from weight_mapping.keras_config.calls import write_call
 from weight_mapping.keras_config.era import Era
+from weight_mapping.keras_config.writing_calls import write_call
 from weight_mapping.keras_config.writing_operations import write_operation
 from weight_mapping.keras_config.writing_plain import write_plain
 from weight_mapping.spec import (
