@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from weight_mapping.activations import is_elementwise
 from weight_mapping.errors import PortingError
 from weight_mapping.spec import Cell, ConvCell
 from weight_mapping.torch import kernel
@@ -36,8 +35,7 @@ def run_cell(
     masks = (dropped or DropoutMasks()) if dropping else None
     if isinstance(cell, ConvCell):
         return run_conv_lstm(cell, module, x, states, mask, masks)
-    elementwise = is_elementwise(cell.activation) and is_elementwise(cell.recurrent_activation)
-    if masks is None and elementwise and kernel.serves(words := kernel.words_of(cell), x):
+    if masks is None and kernel.serves(words := kernel.words_of(cell), x):
         return kernel.run(words, Stored(cell, module), x, states, mask)
     p, of_input, of_state = Fused(cell, module), None, None
     if masks is not None:

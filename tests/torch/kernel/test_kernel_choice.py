@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from portables import CELLS, layer_weights
 
 import weight_mapping.torch as wt
 from weight_mapping import compiler
+from weight_mapping.activations import activation
 from weight_mapping.errors import PortingError
-from weight_mapping.spec import Recurrent
+from weight_mapping.spec import Cell, Recurrent
 from weight_mapping.torch import kernel
 from weight_mapping.torch.kernel import check, choice, formulas, library
 
@@ -43,8 +45,8 @@ def _nothing_known() -> Iterator[None]:
     forget()
 
 
-def answer() -> torch.Tensor:
-    layer = Recurrent(cells=(CELLS["lstm hard_sigmoid 1/5"],))
+def answer(cell: Cell = CELLS["lstm hard_sigmoid 1/5"]) -> torch.Tensor:
+    layer = Recurrent(cells=(cell,))
     module = wt.build_layer(layer, layer_weights(layer, 4), dtype=torch.float64)
     y: torch.Tensor = module(torch.ones(3, 10, 4, dtype=torch.float64))[0].detach()
     return y
@@ -66,6 +68,15 @@ def test_the_kernel_runs_by_default(calls: list[str], capfd: pytest.CaptureFixtu
     answer()
     assert calls == [*CHECK, "lstm_forward", "lstm_forward"]
     assert "step by step" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("where", ["activation", "recurrent_activation"])
+def test_an_activation_over_all_units_has_no_kernel_and_nothing_is_said_of_it(
+    where: str, calls: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    soft = replace(CELLS["lstm hard_sigmoid 1/5"], **{where: activation("softmax")})
+    assert torch.isfinite(answer(soft)).all() and calls == []
+    assert capfd.readouterr().err == ""
 
 
 @compiled

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from weight_mapping.activations import hard_sigmoid
+from weight_mapping.activations import hard_sigmoid, is_elementwise
 from weight_mapping.errors import PortingError
 from weight_mapping.spec import Cell
 from weight_mapping.torch.kernel import check, library
 from weight_mapping.torch.kernel.library import DTYPES
-from weight_mapping.torch.kernel.words import Words, words_of
+from weight_mapping.torch.kernel.words import Words, understood, words_of
 
 SWITCH = "LSTM_PARITY_KERNEL"
 """The variable of the environment that says 'off' where the plain steps shall run; 'on' is the default."""
@@ -92,7 +92,10 @@ MOST = 64
 
 @cache
 def _obstacle(of: Words, dtype: str, device: str) -> str | None:
-    """Why this cell can't take the kernel, which is said on stderr once; None where it can. `dtype` as in `DTYPES`."""
+    """Why this cell can't take the kernel, None where it can; said on stderr once, unless there is none for its like.
+    `dtype` as in `DTYPES`."""
+    if not all(is_elementwise(understood(activation)) for activation in of[1:]):
+        return "it has an activation over all units at once, for which there is no kernel"
     if _obstacle.cache_info().misses > MOST:
         return f"more than {MOST} different cells in one process"
     try:
