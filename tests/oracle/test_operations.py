@@ -9,7 +9,8 @@ import pytest
 from drawn import error
 
 from weight_mapping.errors import Unsupported
-from weight_mapping.operations import KERAS3, NODE_OPS, ROWS, TF_FUNCTIONS, apply
+from weight_mapping.operations import apply
+from weight_mapping.operations.table import KERAS3, NODE_OPS, ROWS, TF_FUNCTIONS
 from weight_mapping.spec import Operation, Slot
 
 torch = pytest.importorskip("torch")

@@ -15,7 +15,7 @@ from weight_mapping.keras_config.calls import Called, Given, Tensor
 from weight_mapping.keras_config.node_def import read_node
 from weight_mapping.keras_config.ownership import keras_class
 from weight_mapping.keras_config.values import scalar
-from weight_mapping.operations import KERAS3, NODE_OPS, ROWS, TF_FUNCTIONS
+from weight_mapping.operations.table import KERAS3, NODE_OPS, ROWS, TF_FUNCTIONS
 from weight_mapping.spec import Operation, Slot
 
 

@@ -6,7 +6,8 @@ import inspect
 from typing import Any
 
 from weight_mapping.errors import Unrepresentable, shown
-from weight_mapping.operations import KERAS3, ROWS, keywords_of
+from weight_mapping.operations import keywords_of
+from weight_mapping.operations.table import KERAS3, ROWS
 from weight_mapping.spec import Operation, Slot
 
 _KERAS3_NAMES = {canonical: name for name, canonical in reversed(KERAS3.items())}

@@ -1,5 +1,5 @@
-"""Operations that cut, join and move what an array holds: formulas of `weight_mapping.operations`, each written once
-for NumPy, PyTorch and ONNX, its parameters named as in keras.ops."""
+"""Operations that cut, join and move what an array holds. Each is written once for NumPy, PyTorch and ONNX, its
+parameters named as in keras.ops."""
 
 from __future__ import annotations
 
