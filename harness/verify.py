@@ -12,10 +12,11 @@ from harness import conventions, environment, workers
 from harness.backends import Arrays, Backend
 from harness.backends.oracle import OracleSubject
 from harness.bench import plan
-from harness.cases import Case, cases
-from harness.check import check, expect, expect_outputs, lost, problem_of
+from harness.cases import Case, cases, problem_of
+from harness.check import check, lost
 from harness.compare import Limit, agreement
 from harness.diagnosis.answers import Finding, diagnose_outputs, diagnose_training
+from harness.expected import expect, expect_outputs
 from harness.mutants.table import MUTANTS, Mutant
 from harness.problems import Problem
 from harness.results import FAILS, INTERRUPTED, Divergence, Results, Timing

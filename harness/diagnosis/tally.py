@@ -15,8 +15,7 @@ import numpy as np
 
 from harness.backends import Arrays
 from harness.backends.oracle import OracleSubject
-from harness.cases import cases
-from harness.check import problem_of
+from harness.cases import cases, problem_of
 from harness.diagnosis.answers import CANDIDATES, EXACT, diagnose_outputs, distance
 from harness.mutants.pairs import both
 from harness.mutants.table import MUTANTS, SEEN_IN_OUTPUTS

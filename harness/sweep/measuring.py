@@ -17,8 +17,8 @@ import numpy as np
 from harness.backends import Arrays, Backend, Subject
 from harness.backends.oracle import OracleSubject
 from harness.bounds import greatest, judged, own_errors
-from harness.check import expect_outputs, granted
 from harness.compare import agreement
+from harness.expected import expect_outputs, granted
 from harness.problems import Problem
 from harness.results import CHAOTIC, FAILS, HOLDS, NOT_MEASURED, Agreement
 from harness.sweep.samples import Sample, problem

@@ -8,8 +8,7 @@ import numpy as np
 
 from harness.backends import Arrays, Backend
 from harness.backends.oracle import OracleSubject
-from harness.cases import Case, cases
-from harness.check import problem_of
+from harness.cases import Case, cases, problem_of
 from harness.compare import difference
 from harness.mutants.of_training import ROWS, TWO_BIASES, two_biases
 from harness.problems import Problem

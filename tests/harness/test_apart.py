@@ -14,8 +14,8 @@ import pytest
 from harness.backends import apart
 from harness.backends.apart import Apart, Crashed
 from harness.backends.oracle import OracleSubject
-from harness.cases import CORE, ROWS, Case, cases
-from harness.check import check, problem_of
+from harness.cases import CORE, ROWS, Case, cases, problem_of
+from harness.check import check
 from harness.results import FAILS, HOLDS, NOT_MEASURED
 from harness.verify import run
 from weight_mapping.errors import Unrepresentable

@@ -7,8 +7,7 @@ import inspect
 import numpy as np
 import pytest
 
-from harness.cases import ROWS, cases
-from harness.check import problem_of
+from harness.cases import ROWS, cases, problem_of
 from harness.problems import MASKS, Problem
 from harness.rows import REGIMES
 from weight_mapping import oracle

@@ -9,8 +9,7 @@ import pytest
 
 from harness.backends import Arrays
 from harness.backends.oracle import OracleSubject
-from harness.cases import cases
-from harness.check import problem_of
+from harness.cases import cases, problem_of
 from harness.diagnosis.answers import ROUNDED, diagnose_outputs
 from harness.diagnosis.gates import parted_in
 from harness.problems import Problem

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.cases import cases
-from harness.check import problem_of
+from harness.cases import cases, problem_of
 from harness.diagnosis import tally
 from harness.diagnosis.answers import Finding
 from harness.mutants.table import MUTANTS

@@ -9,8 +9,7 @@ import pytest
 
 from harness.backends import load
 from harness.backends.oracle import OracleSubject
-from harness.cases import ROWS, cases
-from harness.check import problem_of
+from harness.cases import ROWS, cases, problem_of
 from harness.diagnosis.answers import diagnose_outputs, diagnose_weights
 from harness.mutants.pairs import both
 from harness.mutants.table import MUTANTS, Mutant, orders

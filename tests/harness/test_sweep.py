@@ -18,8 +18,8 @@ from harness import workers
 from harness.backends import IN_THIS_PROCESS, Backend, load
 from harness.backends.oracle import OracleSubject
 from harness.bounds import greatest
-from harness.check import expect_outputs
 from harness.commands import verify
+from harness.expected import expect_outputs
 from harness.problems import MASKS, Problem, cells
 from harness.results import CHAOTIC, FAILS, HOLDS, NOT_MEASURED, Results
 from harness.sweep import journal, running

@@ -9,10 +9,11 @@ from harness import backends
 from harness.backends import timing_onnx
 from harness.backends.oracle import OracleSubject
 from harness.bench.jobs import TRAINING, Group, make
-from harness.cases import LSTM, cases, run
-from harness.check import check, problem_of
+from harness.cases import cases, problem_of
+from harness.check import check
 from harness.problems import Sizes, draw
 from harness.results import FAILS, HOLDS, NOT_MEASURED
+from harness.rows import LSTM, run
 from weight_mapping.activations import hard_sigmoid
 from weight_mapping.errors import Unrepresentable
 from weight_mapping.onnx.activations import NAMED, Named

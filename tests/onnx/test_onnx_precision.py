@@ -13,8 +13,8 @@ from harness import backends
 from harness.backends.ported_onnx import lacking
 from harness.backends.runtime_onnx import session
 from harness.bounds import ACTIVATION, own_errors
-from harness.check import expect_outputs
 from harness.compare import UNIT, agreement
+from harness.expected import expect_outputs
 from harness.problems import Problem
 from harness.results import FAILS, HOLDS
 from weight_mapping.activations import NUMPY, ROWS, Activation, activation

@@ -10,8 +10,7 @@ from typing import Any
 from portables import layer_weights
 from whole_models import at
 
-from harness.cases import Case, cases
-from harness.check import problem_of
+from harness.cases import Case, cases, problem_of
 from harness.problems import Sizes, sized
 from harness.rows import GRU_AFTER, GRU_BEFORE, LSTM, RNN, both_ways, cell, run
 from weight_mapping.activations import activation, hard_sigmoid
