@@ -12,6 +12,7 @@ from harness import conventions, environment, workers
 from harness.backends import Arrays, Backend
 from harness.backends.oracle import OracleSubject
 from harness.bench import plan
+from harness.bench.speed import Timing
 from harness.cases import Case, cases, problem_of
 from harness.check import check, lost
 from harness.compare import Limit, agreement
@@ -19,7 +20,7 @@ from harness.diagnosis.answers import Finding, diagnose_outputs, diagnose_traini
 from harness.expected import expect, expect_outputs
 from harness.mutants.table import MUTANTS, Mutant
 from harness.problems import Problem
-from harness.results import FAILS, INTERRUPTED, Divergence, Results, Timing
+from harness.results import FAILS, INTERRUPTED, Divergence, Results
 from harness.results import Case as CaseResult
 from harness.results import Mutant as MutantResult
 from harness.training import divergences

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -13,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.backends import Answer, Arrays, named_weights, output_names, state_names
-from harness.problems import Layer, Problem
+from harness.backends.inside_keras import listening, preset, preset_in_keras2
+from harness.backends.refused_keras import refuse_what_keras_changes, sides_of
+from harness.problems import Problem
 from harness.training.descent import STEPS
 from harness.training.optimizers import DESCENT, Walk
 from weight_mapping import keras as keras_side
 from weight_mapping.errors import Unrepresentable
 from weight_mapping.oracle import Dropout
-from weight_mapping.spec import GATES, Bidirectional, Path, Recurrent
+from weight_mapping.spec import GATES, Bidirectional, Path
 from weight_mapping.weights import CellWeights
 
 _PACKAGES = {
@@ -56,9 +58,7 @@ class KerasBackend:
         return f"{self.name} holds the constants of {found} in float32, whatever it computes in" if found else ""
 
     def build(self, problem: Problem, dtype: str) -> KerasSubject:
-        _refuse_what_keras_changes(problem, self)
-        if self.name == "keras 3 on jax" and dtype == "float64" and any(c.kind == "rnn" for _, c in problem.cells()):
-            raise Unrepresentable("Keras 3 on JAX fails at a SimpleRNN in float64: its tanh turns the state to float32")
+        refuse_what_keras_changes(problem, self.keras, dtype, on_jax=self.name == "keras 3 on jax")
         major = problem.runner.time_major
         layer = keras_side.build_layer(
             problem.layer, problem.weights, keras=self.module, dtype=dtype, arguments=problem.arguments,
@@ -71,45 +71,6 @@ class KerasBackend:
         layer = keras_side.construct(problem.layer, keras=self.module, arguments=problem.arguments)
         layer.build(problem.x.shape)
         return keras_side.weights_of(layer)
-
-
-def _refuse_what_keras_changes(problem: Problem, backend: KerasBackend) -> None:
-    """Keras 3.15 does not hand a SimpleRNN's activity_regularizer on (simple_rnn.py). Bidirectional sets the mask rule
-    of its layers by return_sequences, and halves the list of initial states. On JAX the output at masked steps is the
-    state before them, also before the first step that counts (backend/jax/rnn.py), where the others put out zeros."""
-    layer, keras = problem.layer, backend.keras
-    kinds = {cell.kind for _, cell in problem.cells()}
-    if keras == 3 and "rnn" in kinds and "activity_regularizer" in problem.arguments:
-        raise Unrepresentable("Keras 3's SimpleRNN takes an activity_regularizer and leaves it out")
-    sides = _sides(layer)
-    if backend.name == "keras 3 on jax" and any(_masked_first(problem, side) for side in sides):
-        raise Unrepresentable("Keras 3 on JAX puts out the initial state where the first steps are masked, not zeros")
-    if not isinstance(layer, Bidirectional):
-        return
-    if keras == 3 and layer.forward.return_state and layer.forward.stateful:
-        raise Unrepresentable("Keras 3's Bidirectional fails where it returns the states of a stateful layer")
-    if problem.mask is not None and any(side.zero_output_for_mask != side.return_sequences for side in sides):
-        raise Unrepresentable("Keras' Bidirectional sets zero_output_for_mask to return_sequences")
-    if problem.initial_state and len({_state_items(side) for side in sides}) > 1:
-        raise Unrepresentable("Keras' Bidirectional gives each direction half of the initial states")
-
-
-def _masked_first(problem: Problem, side: Recurrent) -> bool:
-    """Whether a masked step comes first in a run that shows it and starts from a state."""
-    mask, starts = problem.mask, problem.initial_state or side.stateful
-    unrolled = problem.arguments.get("unroll", False)
-    if mask is None or not starts or side.zero_output_for_mask or unrolled:
-        return False
-    return not mask[:, -1 if side.go_backwards else 0].all()
-
-
-def _sides(layer: Layer) -> tuple[Recurrent, ...]:
-    return (layer.forward, layer.backward) if isinstance(layer, Bidirectional) else (layer,)
-
-
-def _state_items(layer: Recurrent) -> int:
-    """How many items the list of a layer's initial states has: one a state, or of a stack one a cell."""
-    return len(layer.cells) if len(layer.cells) > 1 else layer.state_count
 
 
 @dataclass(slots=True)
@@ -203,7 +164,7 @@ class KerasSubject:
     def step(self, path: Path, x: NDArray[Any], states: Sequence[NDArray[Any]]) -> Arrays:
         cell = dict(keras_side.cells_of(self.layer))[path]
         kind = dict(self.problem.cells())[path].kind
-        with _listening(cell) as (gates, candidates):
+        with listening(cell) as (gates, candidates):
             _, new = cell(self._tensor(x), [self._tensor(s) for s in states], training=False)
         # Both generations compute the gates in the order of the layout, the candidate apart, then a(c).
         recurrent = [letter for letter in GATES[kind] if letter not in "cn"]
@@ -263,36 +224,22 @@ class KerasSubject:
         """A single cell takes its states one by one, a stack by cell: a list of several, or the one as it is."""
         layer = self.problem.layer
         iterator, found = iter(states), list[Any]()
-        for side in _sides(layer):
+        for side in sides_of(layer):
             by_cell = [[next(iterator) for _ in cell.states] for cell in side.cells if states]
             found += [s if len(s) > 1 else s[0] for s in by_cell] if len(side.cells) > 1 else chain(*by_cell)
         return found or None
 
-    @contextmanager
-    def _preset(self, path: Path, dropout: Dropout) -> Iterator[None]:
-        """These masks where the Keras in question looks for its own, for one run."""
-        cell = dict(keras_side.cells_of(self.layer))[path]
+    def _preset(self, path: Path, dropout: Dropout) -> AbstractContextManager[None]:
+        """These masks in the place of those that the layer would draw, for one run."""
+        layer = getattr(self.layer, f"{path[0]}_layer") if isinstance(self.problem.layer, Bidirectional) else self.layer
         shared = dict(self.problem.cells())[path].kind == "rnn"
         of_input, of_state = (self._masks(mask, shared) for mask in (dropout.input, dropout.recurrent))
-        if self.backend.keras == 3:
-            for name, mask in (("_dropout_mask", of_input), ("_recurrent_dropout_mask", of_state)):
-                if mask is not None:
-                    setattr(cell, name, mask[0] if isinstance(mask, list) and len(mask) == 1 else mask)
-            yield
-            return
-        # The fast path asks the layer, for a mask of the whole sequence; the slow one asks the cell at every step.
-        whole = [m[:, None] for m in of_input] if isinstance(of_input, list) else None
-        places = [(cell, "get_dropout_mask_for_cell", of_input)]
-        places += [(cell, "get_recurrent_dropout_mask_for_cell", of_state)]
-        layer = getattr(self.layer, f"{path[0]}_layer") if isinstance(self.problem.layer, Bidirectional) else self.layer
-        places += [(layer, "get_dropout_mask_for_cell", whole)]
-        for place, name, answer in places:
-            setattr(place, name, _answering(answer))
-        try:
-            yield
-        finally:
-            for place, name, _ in places:
-                delattr(place, name)
+        cell = dict(keras_side.cells_of(self.layer))[path]
+        return (
+            preset(cell, of_input, of_state)
+            if self.backend.keras == 3
+            else preset_in_keras2(layer, cell, of_input, of_state)
+        )
 
     def _masks(self, mask: NDArray[Any] | None, shared: bool) -> Any:
         """One mask where the cell has one for all; else a list, of one or of one a gate."""
@@ -302,10 +249,6 @@ class KerasSubject:
 
     def _tensor(self, array: NDArray[Any]) -> Any:
         return self.backend.engine.tensor(array, self.dtype)
-
-
-def _answering(answer: Any) -> Callable[..., Any]:
-    return lambda *_, **__: answer
 
 
 @contextmanager
@@ -322,26 +265,3 @@ def _default_dtype(keras: Any, dtype: str) -> Iterator[None]:
 def _known(array: NDArray[Any] | None) -> NDArray[Any]:
     assert array is not None
     return array
-
-
-@contextmanager
-def _listening(cell: Any) -> Iterator[tuple[list[Any], list[Any]]]:
-    """What the cell's recurrent activation and its activation return, in the order of the calls."""
-    gates: list[Any] = []
-    candidates: list[Any] = []
-    before = {n: getattr(cell, n) for n in ("recurrent_activation", "activation") if hasattr(cell, n)}
-    try:
-        for name, function in before.items():
-            setattr(cell, name, _recording(function, gates if name == "recurrent_activation" else candidates))
-        yield gates, candidates
-    finally:
-        for name, function in before.items():
-            setattr(cell, name, function)
-
-
-def _recording(function: Callable[[Any], Any], into: list[Any]) -> Callable[[Any], Any]:
-    def recorded(x: Any) -> Any:
-        into.append(function(x))
-        return into[-1]
-
-    return recorded
