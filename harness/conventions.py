@@ -6,10 +6,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.results import Convention
+from weight_mapping import layer_names
 from weight_mapping.packing import rows_of
 from weight_mapping.spec import Bidirectional, Cell, ConvCell, Layer, Recurrent, TimeDistributed, leaves
-
-_NATIVE = {"lstm": "nn.LSTM", "gru": "nn.GRU", "rnn": "nn.RNN"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +55,7 @@ def _row(id: str, keras: str, torch: str, mapped: str) -> Convention:
 
 def _orders() -> Iterator[tuple[Convention, Holds]]:
     """The gates' order in either framework, out of the table of layouts."""
-    for kind, name in _NATIVE.items():
+    for kind, name in layer_names.TORCH.items():
         ours, theirs = (rows_of(format, kind)[0].gates for format in ("keras", "torch"))
         if len(ours) > 1:
             mapped = "the blocks change places in every kernel and bias"

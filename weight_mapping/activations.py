@@ -113,8 +113,12 @@ def check_gate(of: Activation, *, images: bool = False) -> None:
         )
 
 
+KERAS_SLOPES: Mapping[int, float] = {1: 1 / 5, 2: 1 / 5, 3: 1 / 6}
+"""What each generation of Keras means by hard_sigmoid; PyTorch means the same as Keras 3."""
+
+
 def hard_sigmoid(slope: float) -> Activation:
-    """clip(slope x + 1/2, 0, 1): slope 1/5 in Keras 1, Keras 2 and tf_keras, 1/6 in Keras 3 and PyTorch."""
+    """clip(slope x + 1/2, 0, 1); the slope is one of `KERAS_SLOPES`."""
     return activation("hard_sigmoid", slope=slope)
 
 

@@ -11,15 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from weight_mapping.activations import ROWS, Activation
+from weight_mapping import layer_names
+from weight_mapping.activations import KERAS_SLOPES, ROWS, Activation
 from weight_mapping.errors import Unrepresentable, Unsupported
 from weight_mapping.packing import names, pack, rows_of, unpack
 from weight_mapping.spec import Bidirectional, Cell, Path, Recurrent, leaves
 from weight_mapping.weights import CellWeights
 
-CLASS_NAMES: Mapping[str, str] = {"lstm": "LSTM", "gru": "GRU", "rnn": "SimpleRNN"}
-_KINDS = {name: kind for kind, name in CLASS_NAMES.items()}
-_SLOPES = {2: 1 / 5, 3: 1 / 6}
+_KINDS = {name: kind for kind, name in layer_names.KERAS.items()}
 _KERAS2_PARAMETERS = {"negative_slope": "alpha"}
 _WITHOUT_DEFAULTS = {"threshold"}
 """Activations that Keras can't call by their name alone."""
@@ -151,11 +150,13 @@ def _recurrent(layer: Recurrent, keras: Any, dtype: str, extra: Mapping[str, Any
         run["time_major"] = True
     cells = [cell for _, cell in _cells(layer)]
     if len(cells) == 1:
-        return getattr(keras.layers, CLASS_NAMES[cells[0].kind])(**_cell_arguments(cells[0], keras), **run, **extra)
+        return getattr(keras.layers, layer_names.KERAS[cells[0].kind])(
+            **_cell_arguments(cells[0], keras), **run, **extra
+        )
     run |= {name: value for name, value in extra.items() if name == "unroll"}
     own = {name: value for name, value in extra.items() if name != "unroll"}
     stack = [
-        getattr(keras.layers, f"{CLASS_NAMES[cell.kind]}Cell")(**_cell_arguments(cell, keras), dtype=dtype, **own)
+        getattr(keras.layers, f"{layer_names.KERAS[cell.kind]}Cell")(**_cell_arguments(cell, keras), dtype=dtype, **own)
         for cell in cells
     ]
     return keras.layers.RNN(keras.layers.StackedRNNCells(stack, dtype=dtype), **run)
@@ -172,7 +173,7 @@ def _cell_arguments(cell: Cell, keras: Any) -> dict[str, Any]:
         arguments["reset_after"] = cell.reset_after
     elif cell.bias == "split":
         raise Unrepresentable(
-            f"Keras' {CLASS_NAMES[cell.kind]} has one bias", way_out="Add the two: CellWeights.folded()."
+            f"Keras' {layer_names.KERAS[cell.kind]} has one bias", way_out="Add the two: CellWeights.folded()."
         )
     if cell.dropout and cell.dropout_per_gate and not cell.recurrent_dropout and cell.kind != "rnn":
         if generation(keras) > 2:
@@ -188,7 +189,7 @@ def activation_of(activation: Activation, keras: Any) -> Any:
     parameters = dict(activation.parameters)
     if activation.name == "hard_sigmoid":
         slope = parameters["slope"]
-        return "hard_sigmoid" if slope == _SLOPES[generation(keras)] else _hard_sigmoid(slope, keras)
+        return "hard_sigmoid" if slope == KERAS_SLOPES[generation(keras)] else _hard_sigmoid(slope, keras)
     function = getattr(keras.activations, activation.name, None) or (
         keras.activations.swish if activation.name == "silu" and generation(keras) == 2 else None
     )

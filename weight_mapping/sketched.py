@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from weight_mapping import layer_names
 from weight_mapping.recognising import Sketch
 
 Config = dict[str, Any]
-CLASSES = {"lstm": "LSTM", "gru": "GRU", "rnn": "SimpleRNN", "cudnn lstm": "CuDNNLSTM", "cudnn gru": "CuDNNGRU"}
+CLASSES = {**layer_names.KERAS, "cudnn lstm": "CuDNNLSTM", "cudnn gru": "CuDNNGRU"}
 
 
 def stored_layer(

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 import weight_mapping.torch as wt
 from harness.problems import Sizes, draw
 from weight_mapping import keras as keras_side
-from weight_mapping.activations import activation, hard_sigmoid
+from weight_mapping.activations import KERAS_SLOPES, activation, hard_sigmoid
 from weight_mapping.errors import Unsupported
 from weight_mapping.spec import Bidirectional, Cell, Recurrent
 
-LIBRARIES = {"keras": 1 / 6, "tf_keras": 1 / 5}
+LIBRARIES = {"keras": KERAS_SLOPES[3], "tf_keras": KERAS_SLOPES[2]}
 """The Keras that a pair may be of, and what it means by hard_sigmoid."""
 KINDS = ("lstm", "gru", "rnn")
 

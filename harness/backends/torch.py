@@ -17,6 +17,7 @@ from harness.problems import Problem
 from harness.training.descent import constraints, regularisers
 from harness.training.optimizers import DESCENT, Walk
 from harness.training.penalties import penalty, project
+from weight_mapping import layer_names
 from weight_mapping.errors import Unrepresentable
 from weight_mapping.spec import Cell, Path, Recurrent
 from weight_mapping.torch.cells import is_native
@@ -57,7 +58,7 @@ class TorchBackend:
 def _refuse_what_is_not_native(problem: Problem) -> None:
     """PyTorch's own modules compute some layers only; for the others there is nothing to measure."""
     for _, cell in problem.cells():
-        name = {"lstm": "nn.LSTM", "gru": "nn.GRU", "rnn": "nn.RNN"}[cell.kind]
+        name = layer_names.TORCH[cell.kind]
         if not is_native(cell):
             what = f"activations {cell.activation} and {cell.recurrent_activation}"
             what += f", reset_after={cell.reset_after}" if cell.kind == "gru" else ""

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.explain import convolution, scalar_copies
 from harness.explain.words import GATE_NAMES, ORDER, STATES, UPDATE, array, choices
+from weight_mapping import layer_names
 from weight_mapping.spec import (
     Bidirectional,
     Cell,
@@ -25,8 +26,6 @@ from weight_mapping.spec import (
 )
 from weight_mapping.weights import BIAS_PARTS, Portable
 
-CLASS = {"lstm": "LSTM", "gru": "GRU", "rnn": "SimpleRNN"}
-NATIVE = {"lstm": "nn.LSTM", "gru": "nn.GRU", "rnn": "nn.RNN"}
 Found = tuple[Path, Cell | ConvCell, Recurrent, Merge | None]
 
 
@@ -46,7 +45,7 @@ def explain(
     inputs, given = cell.input_size or 1, units * (2 if merge == "concat" else 1)
     return {
         "name": name,
-        "call": f"{CLASS[cell.kind]}({units})",
+        "call": f"{layer_names.KERAS[cell.kind]}({units})",
         "kind": cell.kind,
         "units": units,
         "input_size": inputs,
@@ -171,9 +170,9 @@ def _pytorch(cell: Cell, gates: int, units: int, inputs: int) -> dict[str, Any]:
     native = str(cell.activation) == "tanh" and str(cell.recurrent_activation) == "sigmoid"
     native = native and (cell.kind != "gru" or cell.reset_after)
     return {
-        "call": f"{NATIVE[cell.kind]}({inputs}, {units})"
+        "call": f"{layer_names.TORCH[cell.kind]}({inputs}, {units})"
         if native
-        else f"a module of its own: {NATIVE[cell.kind]} lacks this cell",
+        else f"a module of its own: {layer_names.TORCH[cell.kind]} lacks this cell",
         "order": ORDER[cell.kind],
         "arrays": rows,
         "parameters": sum(prod(row["shape"]) for row in rows),

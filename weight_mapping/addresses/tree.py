@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from weight_mapping import layer_names
 from weight_mapping.addresses.found import Found, missing
 from weight_mapping.errors import shown
 from weight_mapping.expectations import Expectation
@@ -87,7 +88,7 @@ def tree_places(
         case Recurrent():
             counted = {}
             for number, cell in enumerate(layer.cells):
-                base = {"lstm": "lstm_cell", "gru": "gru_cell", "rnn": "simple_rnn_cell"}[cell.kind]
+                base = snake(f"{layer_names.KERAS[cell.kind]}Cell")
                 n = counted[base] = counted.get(base, -1) + 1
                 yield (*path, str(number)), f"{place}/cell/cells/{base if n == 0 else f'{base}_{n}'}"
         case _:

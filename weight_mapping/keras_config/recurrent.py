@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from weight_mapping import layer_names
 from weight_mapping.activations import Activation, activation
 from weight_mapping.errors import DamagedFile, Unrepresentable, Unsupported, shown
 from weight_mapping.keras_config.era import Era
@@ -30,7 +31,6 @@ CELL_KINDS: Mapping[str, str] = {
     "ConvLSTM2D": "conv_lstm",
     "ConvLSTM3D": "conv_lstm",
 }
-_CLASS_OF = {"lstm": "LSTM", "gru": "GRU", "rnn": "SimpleRNN"}
 _RUN_KEYS = {
     "return_sequences",
     "return_state",
@@ -253,7 +253,7 @@ def write_cell(cell: Cell | ConvCell, target: Era, where: str) -> tuple[str, dic
         config["reset_after"] = cell.reset_after
     if target.generation < 3 and cell.kind != "rnn":
         config["implementation"] = 1 if cell.dropout_per_gate else 2
-    return _CLASS_OF[cell.kind], config
+    return layer_names.KERAS[cell.kind], config
 
 
 def write_bidirectional(layer: Bidirectional, target: Era, where: str) -> dict[str, Any]:
@@ -272,5 +272,5 @@ def layer_class(layer: Layer) -> str:
         if len(layer.cells) > 1:
             return "RNN"
         cell = layer.cells[0]
-        return f"ConvLSTM{cell.rank}D" if isinstance(cell, ConvCell) else _CLASS_OF[cell.kind]
+        return f"ConvLSTM{cell.rank}D" if isinstance(cell, ConvCell) else layer_names.KERAS[cell.kind]
     return type(layer).__name__

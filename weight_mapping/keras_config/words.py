@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from weight_mapping.activations import ROWS, Activation, activation
+from weight_mapping.activations import KERAS_SLOPES, ROWS, Activation, activation
 from weight_mapping.errors import DamagedFile, Unrepresentable, Unsupported, shown
 from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.keys import refuse_unknown
@@ -44,8 +44,8 @@ class Reading:
 
 
 def slope_of(era: Era) -> float:
-    """hard_sigmoid's slope: 1/5 in Keras 1, 2 and tf_keras, 1/6 in Keras 3."""
-    return 1 / 6 if era.generation >= 3 else 1 / 5
+    """hard_sigmoid's slope in this Keras."""
+    return KERAS_SLOPES[era.generation]
 
 
 def read_activation(value: Any, reading: Reading, where: str) -> Activation:

@@ -11,6 +11,7 @@ import weight_mapping as wm
 from harness.porting.proving import Outputs, Way, with_arrays
 from harness.porting.request import Request
 from harness.porting.targets import Port, Prove, Proved
+from weight_mapping.activations import KERAS_SLOPES
 from weight_mapping.weights import Portable
 
 SUFFIX = "keras"
@@ -36,12 +37,12 @@ def port(portable: Portable, request: Request) -> Port:
 def _proved(portable: Portable, request: Request, untried: bool, prove: Prove) -> Proved:
     from weight_mapping.slopes import slopes
 
-    slope = 1 / 6 if request.keras == 3 else 1 / 5
-    scaled = request.keras is not None and slopes(portable) - {slope}
-    # Scaled weights are rounded to float32 once more: of the file only float32's bound can hold, and float64 judges
-    # the scaling itself.
-    dtypes = ("float32",) if scaled else ("float64", "float32")
-    beside = [_scaled(slope)] if scaled else []
+    dtypes: tuple[str, ...] = ("float64", "float32")
+    beside: list[Way] = []
+    if request.keras is not None and slopes(portable) - {slope := KERAS_SLOPES[request.keras]}:
+        # Scaled weights are rounded to float32 once more: of the file only float32's bound can hold, and float64 judges
+        # the scaling itself.
+        dtypes, beside = ("float32",), [_scaled(slope)]
     beside += [] if untried else [_loaded(portable, request)]
     return Proved(case=prove(_read_again(request), backend="the file read again", dtypes=dtypes, beside=beside))
 
