@@ -100,13 +100,13 @@ def _file(file: Path, output: Path, config: Path | None, request: Request, writt
         request = replace(request, suffix=output.suffix.removeprefix("."))
         with tempfile.TemporaryDirectory(dir=output.absolute().parent, prefix=".lstm-parity-") as folder:
             results = port_file(file, config, Path(folder), request, command=written)
-            (Path(folder) / request.model).replace(output)
+            (Path(folder) / targets.file_name(request)).replace(output)
     else:
         results = port_file(file, config, output, request, command=written)
     if as_json:
         click.echo(json.dumps(proof(results), indent=1))
     else:
-        _say(results, [output] if alone else [output / request.model, output / "report.html"])
+        _say(results, [output] if alone else [output / targets.file_name(request), output / "report.html"])
     return results
 
 

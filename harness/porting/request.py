@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.porting import targets
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -21,11 +19,6 @@ class Request:
     seed: int = 0
     trusted: bool = False
     suffix: str = ""
-
-    @property
-    def model(self) -> str:
-        """The name of the file that holds the ported model."""
-        return f"model.{self.suffix or targets.named(self.target).SUFFIX}"
 
     def options(self) -> list[str]:
         """The command's options that ask for this."""

@@ -7,14 +7,12 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Protocol, cast
 
+from harness.porting.request import Request
 from harness.results import Case
 from weight_mapping.errors import PortingError
 from weight_mapping.weights import Portable
-
-if TYPE_CHECKING:
-    from harness.porting.request import Request
 
 NAMES = ("torch", "keras", "onnx")
 
@@ -60,6 +58,11 @@ class Target(Protocol):
 
 def named(name: str) -> Target:
     return cast(Target, importlib.import_module(f"{__name__}.{name}"))
+
+
+def file_name(request: Request) -> str:
+    """Of the ported model."""
+    return f"model.{request.suffix or named(request.target).SUFFIX}"
 
 
 NO_PROOF = ", or pass --no-proof"

@@ -10,7 +10,7 @@ from typing import Any
 import weight_mapping as wm
 from harness.porting.proving import Outputs, Way, with_arrays
 from harness.porting.request import Request
-from harness.porting.targets import Port, Prove, Proved
+from harness.porting.targets import Port, Prove, Proved, file_name
 from weight_mapping.activations import KERAS_SLOPES
 from weight_mapping.weights import Portable
 
@@ -27,8 +27,8 @@ def runs(request: Request) -> bool:  # noqa: ARG001
 
 def port(portable: Portable, request: Request) -> Port:
     def write(folder: Path) -> tuple[str, ...]:
-        wm.save(portable, folder / request.model, keras=request.keras, proof=request.proof)
-        return (request.model,)
+        wm.save(portable, folder / file_name(request), keras=request.keras, proof=request.proof)
+        return (file_name(request),)
 
     untried = _untried(portable, request) if request.proof else {}
     return Port(write=write, prove=partial(_proved, portable, request, bool(untried)), untried=untried)
@@ -64,7 +64,7 @@ def _loaded(portable: Portable, request: Request) -> Way:
     from harness.backends import loaded_keras
 
     name, _ = loaded_keras.loader(portable, request.keras)
-    outputs = loaded_keras.outputs(request.keras, request.model)
+    outputs = loaded_keras.outputs(request.keras, file_name(request))
     return Way(check=f"outputs in {name}", backend=name, outputs=outputs, dtypes=loaded_keras.DTYPES)
 
 
@@ -83,7 +83,7 @@ def _read_again(request: Request) -> Outputs:
     def outputs(portable: Any, inputs: Any, dtype: str) -> Any:
         if not answers:
             with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / request.model
+                path = Path(folder) / file_name(request)
                 wm.save(portable, path, keras=request.keras)
                 answers.extend(wm.oracle.outputs(wm.load(path), *inputs))
         return [y.astype(dtype) for y in answers]

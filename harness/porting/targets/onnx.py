@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from harness.porting.request import Request
-from harness.porting.targets import NO_PROOF, Port, Prove, Proved, needed
+from harness.porting.targets import NO_PROOF, Port, Prove, Proved, file_name, needed
 from weight_mapping.weights import Portable
 
 SUFFIX = "onnx"
@@ -27,8 +27,8 @@ def port(portable: Portable, request: Request) -> Port:
         raise needed(missing, "--to onnx", "onnx") from None
 
     def write(folder: Path) -> tuple[str, ...]:
-        written.save(portable, folder / request.model)
-        return (request.model,)
+        written.save(portable, folder / file_name(request))
+        return (file_name(request),)
 
     return Port(write=write, prove=partial(_proved, portable))
 

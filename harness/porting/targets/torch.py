@@ -12,7 +12,7 @@ from harness import conventions
 from harness.porting import affordable
 from harness.porting.proving import Way
 from harness.porting.request import Request
-from harness.porting.targets import NO_PROOF, Port, Prove, Proved, needed
+from harness.porting.targets import NO_PROOF, Port, Prove, Proved, file_name, needed
 from weight_mapping.weights import Portable
 
 SUFFIX = "safetensors"
@@ -32,8 +32,8 @@ def port(portable: Portable, request: Request) -> Port:
     alone = _standalone(portable, request) if request.standalone else None
 
     def write(folder: Path) -> tuple[str, ...]:
-        wm.save(portable, folder / request.model, proof=request.proof)
-        return (request.model, *(alone(folder) if alone else ()))
+        wm.save(portable, folder / file_name(request), proof=request.proof)
+        return (file_name(request), *(alone(folder) if alone else ()))
 
     return Port(write=write, prove=partial(_proved, portable, alone))
 
