@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +13,10 @@ import click
 from click.core import ParameterSource
 
 from harness.commands import summaries
-from harness.pace import Pace
+from harness.commands.outcome import failures, verdict
+from harness.commands.progress import progress_of
 from harness.quiet import quiet
-from harness.results import FAILS, HOLDS, NOT_MEASURED, Case, Mutant, Results, to_json, write_text
+from harness.results import HOLDS, Results, to_json, write_text
 from weight_mapping.errors import printable
 
 
@@ -161,106 +160,3 @@ def finish(results: Results, output: Path, *, as_json: bool) -> int:
     click.echo(str(output / "report.html"), err=as_json)
     click.echo(verdict(results), err=as_json)
     return int(results.verdict != HOLDS)
-
-
-def failures(results: Results) -> Iterator[str]:
-    """One line for each thing that failed, with the command that repeats it."""
-    for case in results.cases:
-        if case.verdict == FAILS:
-            bad = [a for a in case.agreements if a.verdict == FAILS]
-            worst = (
-                f"{bad[0].check}, {bad[0].backend}: {bad[0].where or bad[0].reason}" if bad else "nothing was measured"
-            )
-            yield f"fails: {case.id}: {worst}. Repeat: {case.repeat}"
-    for mutant in results.mutants:
-        if not mutant.caught:
-            yield f"not caught: {mutant.name}: {mutant.description}"
-        elif not mutant.named:
-            yield f"caught and not named: {mutant.name}: {mutant.description}"
-    for failure in results.sweep.get("failures", ()):
-        yield f"fails: {failure['title']}: {'; '.join(failure['failures'])}. Repeat: {failure['repeat']}"
-    yield from () if results.interrupted else (f"missing: {case}" for case in results.missing)
-
-
-def verdict(results: Results) -> str:
-    """The verdict in one line; a run that was ended before anything failed has none."""
-    word = "unfinished" if results.interrupted and not any(failures(results)) else results.verdict
-    if results.sweep:
-        told = ", ".join(f"{n:,} {name}" for name, n in results.sweep["counts"].items())
-        return f"{word}: {told} of {results.sweep['asked']:,} cases of the sweep"
-    counts = Counter(case.verdict for case in results.cases)
-    checks = [a for case in results.cases for a in case.agreements]
-    measured = sum(a.verdict != NOT_MEASURED for a in checks)
-    caught = sum(m.caught for m in results.mutants)
-    words = f"{counts[HOLDS]} of {len(results.planned)} cases hold"
-    others = {name: n for name, n in counts.items() if name != HOLDS}
-    words += "".join(f", {n} {'fail' if name == FAILS else name}" for name, n in others.items())
-    words += f"; {measured} comparisons"
-    if results.mutants:
-        words += f"; {caught} of {len(results.mutants)} wrong ports caught"
-    return f"{word}: {words}"
-
-
-class Lines:
-    """Progress where no terminal is: a line for each group of cases, and for each failure at once."""
-
-    def __init__(self, total: int) -> None:
-        self.pace, self.groups = Pace(total, "cases"), set[str]()
-
-    def case(self, result: Case) -> None:
-        if result.group not in self.groups:
-            self.groups.add(result.group)
-            click.echo(f"{result.group} ({self.pace.sentence})", err=True)
-        if result.verdict == FAILS:
-            click.echo(f"fails: {result.id}", err=True)
-        self.pace.count()
-
-    def mutant(self, result: Mutant) -> None:
-        if "wrong ports" not in self.groups:
-            self.groups.add("wrong ports")
-            click.echo(f"wrong ports ({self.pace.sentence})", err=True)
-        if not result.caught:
-            click.echo(f"not caught: {result.name}", err=True)
-        self.pace.count()
-
-    def timing(self, text: str) -> None:
-        click.echo(printable(text), err=True)
-
-
-class Bar:
-    """Progress on a terminal."""
-
-    def __init__(self, bar: Any, task: Any, pace: Pace) -> None:
-        self.bar, self.task, self.pace = bar, task, pace
-
-    def case(self, result: Case) -> None:
-        self._advance(result.id, result.verdict == FAILS)
-
-    def mutant(self, result: Mutant) -> None:
-        self._advance(f"wrong port: {result.name}", not result.caught)
-
-    def timing(self, text: str) -> None:
-        self.bar.update(self.task, description=printable(text, 60))
-
-    def _advance(self, name: str, failed: bool) -> None:
-        if failed:
-            self.bar.console.print(f"fails: {printable(name)}", markup=False)
-        self.pace.count()
-        self.bar.update(self.task, advance=1, description=printable(name, 60), rate=self.pace.rate)
-
-
-@contextmanager
-def progress_of(total: int) -> Iterator[Lines | Bar]:
-    """A bar on a terminal (without colours where NO_COLOR is set), plain lines elsewhere."""
-    if not sys.stderr.isatty():
-        yield Lines(total)
-        return
-    from rich import progress
-    from rich.console import Console
-
-    with progress.Progress(
-        progress.TextColumn("{task.description}", markup=False), progress.BarColumn(), progress.MofNCompleteColumn(),
-        progress.TextColumn("{task.fields[rate]}"), progress.TimeRemainingColumn(), console=Console(stderr=True),
-        transient=True,
-    ) as bar:  # fmt: skip
-        yield Bar(bar, bar.add_task("", total=total, rate=""), Pace(total, "cases"))

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness import backends, check
-from harness.commands import verify
+from harness.commands import progress, verify
 from harness.compare import Limit
 from harness.results import FAILS, HOLDS, from_json
 
@@ -187,6 +187,6 @@ def test_a_case_that_brings_its_process_down_fails_and_the_others_go_on(monkeypa
     monkeypatch.setattr(workers, "results", results)
     chosen = check_cases("rnn/default")
     options = {"seed": 0, "mutants": False, "timings": False, "command": "", "jobs": 2}
-    found = main_job.run(chosen, [], {}, progress=verify.Lines(2), **options)  # type: ignore[arg-type]
+    found = main_job.run(chosen, [], {}, progress=progress.Lines(2), **options)  # type: ignore[arg-type]
     assert [case.verdict for case in found.cases] == [FAILS, HOLDS] and found.verdict == FAILS
     assert found.cases[0].agreements[0].reason == "the process died" and found.missing == ()
