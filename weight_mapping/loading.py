@@ -9,6 +9,7 @@ from typing import Any
 
 from weight_mapping.addresses import locate
 from weight_mapping.addresses.found import Found, settle
+from weight_mapping.drafting.open_choices import refuse_open
 from weight_mapping.errors import Unconfigured, shown
 from weight_mapping.expectations import expectations
 from weight_mapping.files import open_archive
@@ -16,7 +17,6 @@ from weight_mapping.files.archive import Archive
 from weight_mapping.files.guard import reading
 from weight_mapping.keras_config import Parsed, parse
 from weight_mapping.layers_only import layers_only as only_recurrent
-from weight_mapping.open_choices import refuse_open
 from weight_mapping.spec import Custom, Leaf, with_leaves
 from weight_mapping.spec import Path as LeafPath
 from weight_mapping.weights import LeafWeights, Portable, Source
@@ -50,7 +50,7 @@ def _portable(archive: Archive, layers_only: bool, keep_optimizer: bool) -> Port
 
         return from_archive(archive)
     if layers_only and archive.config is None:
-        from weight_mapping.drafting import assumptions, draft
+        from weight_mapping.drafting.assumed import assumptions, draft
 
         drafted = draft(archive)
         assumed = assumptions(archive, drafted)

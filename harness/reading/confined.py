@@ -102,10 +102,10 @@ def inspect(path: Path, config: Path | None = None, *, trusted: bool = False) ->
 
 
 def draft(path: Path, *, trusted: bool = False) -> dict[str, Any]:
-    """`weight_mapping.outline.outline` of a file of weights, confined."""
+    """`weight_mapping.drafting.outline.outline` of a file of weights, confined."""
     if trusted:
+        from weight_mapping.drafting.outline import outline
         from weight_mapping.files import open_archive
-        from weight_mapping.outline import outline
 
         return outline(open_archive(path, max_bytes=1 << 62))
     with _answer("draft", path, None, {"max_bytes": MAX_BYTES}) as (texts, _, _):

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from harness.memory import settle
 
-NEEDED = ("harness.reading.readings", "pyfive", "weight_mapping.drafting")
+NEEDED = ("harness.reading.readings", "pyfive", "weight_mapping.drafting.assumed")
 """What a reading imports when it first needs it."""
 _POLL = 0.0005
 

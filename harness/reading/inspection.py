@@ -8,6 +8,7 @@ from typing import Any
 from harness.porting.described import fate, words
 from weight_mapping.addresses import locate
 from weight_mapping.addresses.found import settle
+from weight_mapping.drafting.open_choices import questions
 from weight_mapping.errors import DamagedFile, PortingError, shown
 from weight_mapping.exchange import from_archive
 from weight_mapping.expectations import expectations
@@ -15,7 +16,6 @@ from weight_mapping.files import open_archive
 from weight_mapping.files.archive import Archive
 from weight_mapping.files.guard import reading
 from weight_mapping.loading import understand
-from weight_mapping.open_choices import questions
 from weight_mapping.spec import Custom
 
 
@@ -45,7 +45,7 @@ def _outlined(archive: Archive) -> dict[str, Any]:
     """Of weights alone: the layers that their names and shapes tell."""
     if archive.config is not None or archive.container == "safetensors":
         return {}
-    from weight_mapping.outline import outline
+    from weight_mapping.drafting.outline import outline
 
     try:
         config = outline(archive)

@@ -38,7 +38,7 @@ def _inspect(file: Path, config: Path | None, *, max_bytes: int) -> Answer:
 
 def _draft(file: Path, _config: Path | None, *, max_bytes: int) -> Answer:
     """The outline of a configuration for a file of weights."""
-    from weight_mapping.outline import outline
+    from weight_mapping.drafting.outline import outline
 
     return {"config": json.dumps(outline(open_archive(file, max_bytes=max_bytes)))}, {}
 

@@ -17,7 +17,7 @@ from whole_models import at
 import weight_mapping as wm
 from harness.cli import main
 from harness.problems import Sizes, sized
-from weight_mapping import recognising
+from weight_mapping.drafting import recognising
 from weight_mapping.errors import DamagedFile, PortingError
 from weight_mapping.plain import plain
 from weight_mapping.spec import Bidirectional, Input, Layer, Recurrent, chain, leaves

@@ -16,11 +16,11 @@ from torch import nn
 import weight_mapping as wm
 import weight_mapping.torch as wt
 from harness.cli import main
-from weight_mapping import outline as outlining
+from weight_mapping.drafting import outline as outlining
+from weight_mapping.drafting.open_choices import OPEN, questions, refuse_open
+from weight_mapping.drafting.outline import outline
 from weight_mapping.errors import PortingError
 from weight_mapping.files import open_archive
-from weight_mapping.open_choices import OPEN, questions, refuse_open
-from weight_mapping.outline import outline
 from weight_mapping.spec import Cell, leaves
 from weight_mapping.weights import Portable
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from test_keras_models import FRAMEWORKS, close, framework, listed, predicted
 
 import weight_mapping as wm
+from weight_mapping.drafting.outline import outline
 from weight_mapping.errors import Unconfigured, WeightsMismatch
 from weight_mapping.files import open_archive
-from weight_mapping.outline import outline
 
 # Keras and TensorFlow warn of their own formats.
 pytestmark = pytest.mark.filterwarnings("ignore")

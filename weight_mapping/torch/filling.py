@@ -10,11 +10,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from weight_mapping.drafting.open_choices import with_likely
+from weight_mapping.drafting.outline import outline
 from weight_mapping.errors import Unrepresentable, WeightsMismatch, shown
 from weight_mapping.files import open_archive
 from weight_mapping.loading import bind, load, understand
-from weight_mapping.open_choices import with_likely
-from weight_mapping.outline import outline
 from weight_mapping.spec import Bidirectional, Custom, Layer, Leaf, Plain, Recurrent, leaves
 from weight_mapping.torch import arrays
 from weight_mapping.torch.places import Named, Place, Shape, places, shape_of

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from weight_mapping import layer_names
-from weight_mapping.recognising import Sketch
+from weight_mapping.drafting.recognising import Sketch
 
 Config = dict[str, Any]
 CLASSES = {**layer_names.KERAS, "cudnn lstm": "CuDNNLSTM", "cudnn gru": "CuDNNGRU"}

@@ -10,12 +10,12 @@ from typing import Any
 
 from weight_mapping.activations import ROWS
 from weight_mapping.addresses.tree import snake
+from weight_mapping.drafting.open_choices import OPEN
 from weight_mapping.files.archive import Stored
 from weight_mapping.files.object_graph import SUFFIX
 from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.plain_layers import CLASSES, OLD_NAMES
 from weight_mapping.keras_config.words import ACTIVATION_LAYERS, LAYER_DEFAULTS
-from weight_mapping.open_choices import OPEN
 from weight_mapping.plain import KINDS
 
 Shapes = Sequence[tuple[int, ...]]

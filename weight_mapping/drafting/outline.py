@@ -8,18 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from weight_mapping.drafting.open_choices import OPEN
+from weight_mapping.drafting.recognising import Sketch, groups, recognise, tells_order
+from weight_mapping.drafting.recognising_plain import recognise_plain
+from weight_mapping.drafting.sketched import CLASSES as RECURRENT
+from weight_mapping.drafting.sketched import Config, stored_layer
 from weight_mapping.errors import PortingError, shown
 from weight_mapping.files.archive import Archive, Stored
 from weight_mapping.keras_config.era import Era, era
 from weight_mapping.keras_config.plain_layers import CLASSES
 from weight_mapping.keras_config.recurrent import default_gate
 from weight_mapping.keras_config.words import ACTIVATION_LAYERS
-from weight_mapping.open_choices import OPEN
 from weight_mapping.plain import KINDS
-from weight_mapping.recognising import Sketch, groups, recognise, tells_order
-from weight_mapping.recognising_plain import recognise_plain
-from weight_mapping.sketched import CLASSES as RECURRENT
-from weight_mapping.sketched import Config, stored_layer
 
 _OVER_TIME = {*RECURRENT.values(), "Bidirectional", "RNN", "TimeDistributed", "Conv1D", "MaxPooling1D"}
 _EITHER = {"Dense", "BatchNormalization", "LayerNormalization"}

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from weight_mapping.drafting.recognising import WAY_OUT, Sketch, groups, recognise
+from weight_mapping.drafting.sketched import stored_layer
 from weight_mapping.errors import PortingError, shown
 from weight_mapping.files.archive import Archive
-from weight_mapping.recognising import WAY_OUT, Sketch, groups, recognise
-from weight_mapping.sketched import stored_layer
 
 
 def draft(archive: Archive) -> Archive:
