@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 import weight_mapping as wm
 from weight_mapping.errors import PortingError, shown
-from weight_mapping.stating import target_of
+from weight_mapping.saving.stating import target_of
 from weight_mapping.weights import Portable
 
 DTYPES = ("float32",)

@@ -15,7 +15,7 @@ import weight_mapping as wm
 from weight_mapping.activations import ROWS, activation, hard_sigmoid
 from weight_mapping.errors import Unrepresentable
 from weight_mapping.plain import plain
-from weight_mapping.slopes import with_slope
+from weight_mapping.saving.slopes import with_slope
 from weight_mapping.spec import Bidirectional, Cell, ConvCell, Input, Layer, Plain, Recurrent, TimeDistributed, chain
 from weight_mapping.weights import Portable
 

@@ -38,7 +38,7 @@ def sound() -> Portable:
 def configuration() -> Config:
     """As Keras 3 stores it."""
     from weight_mapping.keras_config import write_model
-    from weight_mapping.stating import KERAS3
+    from weight_mapping.saving.stating import KERAS3
 
     return write_model(sound().spec, KERAS3)
 

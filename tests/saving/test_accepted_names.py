@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import weight_mapping as wm
-from weight_mapping.accepted_names import accepted, with_accepted_names
 from weight_mapping.errors import Unrepresentable
 from weight_mapping.plain import plain
+from weight_mapping.saving.accepted_names import accepted, with_accepted_names
 from weight_mapping.spec import Input, ModelSpec, Node, Ref, chain
 from weight_mapping.weights import Portable
 

@@ -10,8 +10,8 @@ import pytest
 
 import weight_mapping as wm
 from weight_mapping import saving
-from weight_mapping.named_masks import with_named_masks
 from weight_mapping.plain import plain
+from weight_mapping.saving.named_masks import with_named_masks
 from weight_mapping.spec import (
     Bidirectional,
     Cell,

@@ -11,8 +11,8 @@ import pytest
 
 import weight_mapping as wm
 from weight_mapping.errors import Unrepresentable
-from weight_mapping.odd_windows import with_odd_windows
 from weight_mapping.plain import plain
+from weight_mapping.saving.odd_windows import with_odd_windows
 from weight_mapping.spec import Cell, ConvCell, Custom, Input, Plain, Recurrent, chain, leaves
 from weight_mapping.weights import CellWeights, Portable, Source
 

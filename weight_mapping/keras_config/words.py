@@ -102,7 +102,7 @@ def write_activation(value: Activation, target: Era, where: str) -> str:
         raise Unrepresentable(
             f"Keras {target.generation} has no {value}",
             where=where,
-            way_out="Scale the gates' weights (weight_mapping.slopes), or write for the other generation.",
+            way_out="Scale the gates' weights (weight_mapping.saving.slopes), or write for the other generation.",
         )
     if ROWS[value.name].since > target.generation:
         raise Unrepresentable(f"Keras {target.generation} has no activation {value.name}", where=where)

@@ -35,7 +35,7 @@ def port(portable: Portable, request: Request) -> Port:
 
 
 def _proved(portable: Portable, request: Request, untried: bool, prove: Prove) -> Proved:
-    from weight_mapping.slopes import slopes
+    from weight_mapping.saving.slopes import slopes
 
     dtypes: tuple[str, ...] = ("float64", "float32")
     beside: list[Way] = []
@@ -52,7 +52,7 @@ def _scaled(slope: float) -> Way:
 
     def outputs(portable: Any, inputs: Any, dtype: str) -> Any:
         from weight_mapping import oracle
-        from weight_mapping.slopes import with_slope
+        from weight_mapping.saving.slopes import with_slope
 
         return oracle.outputs(with_slope(with_arrays(portable, lambda a: a.astype(dtype)), slope), *inputs)
 

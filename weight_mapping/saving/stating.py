@@ -12,7 +12,7 @@ from dataclasses import replace
 from weight_mapping.errors import Unrepresentable
 from weight_mapping.keras_config.era import Era
 from weight_mapping.masks import makes_mask, reachable
-from weight_mapping.slopes import slopes
+from weight_mapping.saving.slopes import slopes
 from weight_mapping.spec import (
     Bidirectional,
     Cell,

@@ -1,4 +1,8 @@
-"""A Portable into a file that Keras, or this library, reads: .keras, .h5, .weights.h5, .safetensors, by suffix."""
+"""A Portable into a file that Keras, or this library, reads: .keras, .h5, .weights.h5, .safetensors, by suffix.
+
+`stating` says which Keras can state the model as it is. For one that can't, the model is put in other words that mean
+the same: `slopes` (another hard_sigmoid), `odd_windows` (Theano's padding), `named_masks` (a mask beside initial
+states) and `accepted_names`."""
 
 from __future__ import annotations
 
@@ -7,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from weight_mapping.accepted_names import with_accepted_names
 from weight_mapping.addresses.legacy import legacy_order
 from weight_mapping.addresses.tree import tree_keys, tree_places
 from weight_mapping.errors import PortingError, Unrepresentable
@@ -19,11 +22,12 @@ from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.order import in_keras_order
 from weight_mapping.keras_config.riding import with_riders
 from weight_mapping.keras_config.words import slope_of
-from weight_mapping.named_masks import with_named_masks
-from weight_mapping.odd_windows import with_odd_windows
 from weight_mapping.proving import stored_proof
-from weight_mapping.slopes import with_slope
-from weight_mapping.stating import KERAS3, check_meaning, target_of
+from weight_mapping.saving.accepted_names import with_accepted_names
+from weight_mapping.saving.named_masks import with_named_masks
+from weight_mapping.saving.odd_windows import with_odd_windows
+from weight_mapping.saving.slopes import with_slope
+from weight_mapping.saving.stating import KERAS3, check_meaning, target_of
 from weight_mapping.weights import Array, Portable
 
 
@@ -32,9 +36,8 @@ def save(portable: Portable, path: str | Path, *, keras: int | None = None, proo
     model as it is. Raises `Unrepresentable` where it can't; nothing is written then. `proof`: whether a safetensors
     file carries the oracle's answers for `load(verify=True)`, beside the SHA-256 of every array.
 
-    A hard_sigmoid whose slope the asked generation lacks is brought about by scaling weights (`slopes.with_slope`),
-    Theano's padding by even windows by zeros in the kernel (`odd_windows`), and names in characters that the asked
-    generation takes (`accepted_names`)."""
+    A hard_sigmoid whose slope the asked generation lacks is brought about by scaling weights, and Theano's padding by
+    even windows by zeros in the kernel; names are written in characters that the asked generation takes."""
     path = Path(path)
     if keras not in (None, 2, 3):
         raise PortingError("no such generation of Keras to write for", found=keras, expected="2 or 3")

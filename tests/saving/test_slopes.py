@@ -10,7 +10,7 @@ import pytest
 from weight_mapping import oracle
 from weight_mapping.activations import activation, hard_sigmoid
 from weight_mapping.plain import plain
-from weight_mapping.slopes import slopes, with_slope
+from weight_mapping.saving.slopes import slopes, with_slope
 from weight_mapping.spec import Cell, ConvCell, Custom, Input, Operation, Recurrent, chain
 from weight_mapping.weights import CellWeights, Portable, Source
 
