@@ -1,6 +1,8 @@
-"""How a process of our own holds its memory. What it imports stays until it ends, and Python looks through that for
-garbage every 700 new objects and once more before it goes: a fifth of the time that a port takes. What is freed, C's
-library keeps for the next who asks, up to 32 MB a piece: as much again as a large model takes."""
+"""How a process of our own holds its memory, set once at its start.
+
+Modules stay until the process ends, and Python searches them for garbage after every 700 new objects and once more at
+the end: a fifth of the time that a port takes. And C's library keeps freed pieces of up
+to 32 MB for whoever asks next: as much again as a large model takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Templates that were compiled before: compiling them takes longer than filling them in."""
+"""Compiled Jinja templates, kept from run to run: to compile them takes longer than to fill them in."""
 
 from __future__ import annotations
 

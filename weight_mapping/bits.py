@@ -1,5 +1,7 @@
-"""An array's bytes as they are stored and hashed, C order and little-endian, or as another type's numbers: a part at a
-time, so that no second copy of a large array is needed, nor a first of one that is mapped from a file."""
+"""An array's bytes as they are stored and hashed (C order, little-endian), and its numbers in another type.
+
+Both work on a part at a time: a large array is never copied whole, and one that is mapped from a file is never wholly
+in memory."""
 
 from __future__ import annotations
 

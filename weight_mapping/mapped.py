@@ -1,5 +1,5 @@
-"""Arrays that lie in a file and are read as they are touched; what was read is given back, so that of a large model
-only that is in memory which is just being computed with."""
+"""Arrays that lie in a file and are read as they are touched. The memory of what was read can be given back, so that of
+a large model only the part that is being computed with takes memory."""
 
 from __future__ import annotations
 

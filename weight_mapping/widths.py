@@ -1,4 +1,4 @@
-"""The shape of an input that the file leaves open, as the first layer's weights tell it."""
+"""The shapes of a model's inputs where its configuration leaves them open: the first layer's weights tell the width."""
 
 from __future__ import annotations
 

@@ -1,4 +1,12 @@
-"""Keras' configuration JSON, of every generation, <-> spec. Compared by name only: no class or function is resolved."""
+"""Keras' configuration JSON, of every generation, <-> spec. Compared by name only: no class or function is resolved.
+
+Reading: `era` tells which Keras wrote it and `ownership` whose a class is. `models` reads a model, `functional` its
+graph (its `calls`, and its `operations`, of old TensorFlow as `node_def`), `input_shapes` what comes in. `layers` reads
+one layer: `recurrent`, or by a row of `plain_layers` in `reading_plain`, whose `options` say what each may be. Below
+all of them, `keys` says what becomes of a key, `words` reads activations, `values` single values.
+
+Writing: `writing` and the `writing_…` beside it. `riding` writes back what changes no function, `order` is the one in
+which Keras looks for weights."""
 
 from __future__ import annotations
 
