@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from harness import backends, check
+from harness import backends, check, expected
 from harness.commands import progress, verify
 from harness.compare import Limit
 from harness.results import FAILS, HOLDS, from_json
@@ -53,7 +53,7 @@ def test_a_failure_is_told_with_the_command_that_repeats_it(tmp_path: Path, monk
             f"gradient {name}": Limit(1e-30, "none") for name in ("x", "h", "kernel", "recurrent", "bias")
         }
 
-    monkeypatch.setattr(check, "limits", no_room)
+    monkeypatch.setattr(expected, "limits", no_room)
     result = run(*QUICK, "--backend", "torch module", "-o", str(tmp_path), "--seed", "3")
     assert result.return_value == 1
     assert "lstm-parity verify --case rnn/default@different --seed 3 --no-bench --no-mutants" in result.stderr
