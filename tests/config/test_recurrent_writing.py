@@ -10,8 +10,8 @@ import pytest
 
 from weight_mapping.activations import hard_sigmoid
 from weight_mapping.errors import Unrepresentable
-from weight_mapping.keras_config import recurrent
 from weight_mapping.keras_config.era import Era
+from weight_mapping.keras_config.writing_recurrent import write_bidirectional, write_recurrent
 from weight_mapping.spec import Bidirectional, Cell, ConvCell, Recurrent
 
 CELL = Cell(kind="lstm", units=3)
@@ -36,18 +36,18 @@ def test_what_a_keras_has_no_word_for_is_refused_with_its_place(name: str) -> No
     layer, said, where = NO_WORD[name]
     keras_3, both = Era(generation=3, version=(3, 15)), Bidirectional(forward=layer, backward=Recurrent(cells=(CELL,)))
     with pytest.raises(Unrepresentable, match=re.escape(said)) as refused:
-        recurrent.write(layer, keras_3, "l")
+        write_recurrent(layer, keras_3, "l")
     assert refused.value.where == where and (name != "time_major" or "Keras 2" in str(refused.value.way_out))
     for key, value in (("layer", both), ("backward_layer", replace(both, forward=both.backward, backward=layer))):
         with pytest.raises(Unrepresentable) as refused:
-            recurrent.write_bidirectional(value, keras_3, "l")
+            write_bidirectional(value, keras_3, "l")
         assert refused.value.where == where.replace("l", f"l.{key}", 1)
 
 
 @pytest.mark.parametrize("first", [True, False])
 def test_a_convolutional_cell_is_written_in_keras_words(first: bool) -> None:
     layer = Recurrent(cells=(replace(IMAGE, pad_start=False, channels_first=first, dilation=(2,)),))
-    class_name, config = recurrent.write(layer, Era(generation=3, version=(3, 15)), "l")
+    class_name, config = write_recurrent(layer, Era(generation=3, version=(3, 15)), "l")
     told = {"filters": 3, "kernel_size": [2], "strides": [1], "padding": "same", "dilation_rate": [2]}
     ordering = {"data_format": "channels_first" if first else "channels_last"}
     assert class_name == "ConvLSTM1D" and (told | ordering).items() <= config.items()
@@ -57,14 +57,6 @@ def test_a_convolutional_cell_is_written_in_keras_words(first: bool) -> None:
 def test_which_dropout_masks_gates_share_is_written_for_keras_2(per_gate: bool, implementation: int) -> None:
     layer = Recurrent(cells=(replace(CELL, dropout_per_gate=per_gate),))
     assert (
-        recurrent.write(layer, Era(generation=2, version=(2, 15), tf=True), "l")[1]["implementation"] == implementation
+        write_recurrent(layer, Era(generation=2, version=(2, 15), tf=True), "l")[1]["implementation"] == implementation
     )
-    assert "implementation" not in recurrent.write(layer, Era(generation=3, version=(3, 15)), "l")[1]
-
-
-def test_a_layer_s_class_is_what_keras_calls_it() -> None:
-    runs = {kind: Recurrent(cells=(Cell(kind=kind, units=3),)) for kind in ("lstm", "gru", "rnn")}  # type: ignore[arg-type]
-    assert [recurrent.layer_class(run) for run in runs.values()] == ["LSTM", "GRU", "SimpleRNN"]
-    assert recurrent.layer_class(Recurrent(cells=(CELL, CELL))) == "RNN"
-    assert recurrent.layer_class(Recurrent(cells=(IMAGE,))) == "ConvLSTM1D"
-    assert recurrent.layer_class(Bidirectional(forward=runs["gru"], backward=runs["gru"])) == "Bidirectional"
+    assert "implementation" not in write_recurrent(layer, Era(generation=3, version=(3, 15)), "l")[1]

@@ -1,4 +1,4 @@
-"""Keras' recurrent classes, cells and wrappers <-> spec. Defaults that a file leaves out are those of its writer."""
+"""Keras' recurrent classes, cells and wrappers -> spec. Defaults that a file leaves out are those of its writer."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from weight_mapping import layer_names
 from weight_mapping.activations import Activation, activation
-from weight_mapping.errors import DamagedFile, Unrepresentable, Unsupported, shown
+from weight_mapping.errors import DamagedFile, Unsupported, shown
 from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.keys import refuse_unknown, renamed
 from weight_mapping.keras_config.ownership import authors_name, keras_class
 from weight_mapping.keras_config.values import flag, refuse_more, share, sizes, uneven, whole, word
-from weight_mapping.keras_config.words import Reading, read_activation, write_activation
-from weight_mapping.spec import Bidirectional, Cell, ConvCell, Layer, Recurrent
+from weight_mapping.keras_config.words import Reading, read_activation
+from weight_mapping.spec import Bidirectional, Cell, ConvCell, Recurrent
 
 CELL_KINDS: Mapping[str, str] = {
     "LSTM": "lstm",
@@ -197,80 +196,3 @@ def _wrapped(value: Any, reading: Reading, where: str) -> Recurrent:
         raise Unsupported(f"Bidirectional around {shown(class_name)!r}", where=where, class_name=class_name)
     config = renamed(class_name, value["config"]) if reading.era.generation == 1 else value["config"]
     return read(class_name, config, reading, f"{where}.{shown(config.get('name', class_name))}")
-
-
-def write(layer: Recurrent, target: Era, where: str) -> tuple[str, dict[str, Any]]:
-    """(class name, configuration) of a recurrent layer in the words of the `target`."""
-    run: dict[str, Any] = {
-        key: getattr(layer, key) for key in ("return_sequences", "return_state", "go_backwards", "stateful")
-    } | {"unroll": False}
-    if layer.zero_output_for_mask:  # absent means False
-        run["zero_output_for_mask"] = True
-    if layer.time_major:
-        if target.generation >= 3:
-            raise Unrepresentable(
-                "Keras 3 has no time_major", where=where, way_out="Transpose around the layer, or write for Keras 2."
-            )
-        run["time_major"] = True
-    if len(layer.cells) > 1:
-        cells = [write_cell(cell, target, f"{where}.{n}") for n, cell in enumerate(layer.cells)]
-        stack = [
-            target.stored(f"{name}Cell", {"name": f"{name.lower()}_cell_{n}", **config})
-            for n, (name, config) in enumerate(cells)
-        ]
-        stacked = target.stored("StackedRNNCells", {"name": "stacked_rnn_cells", "cells": stack})
-        return "RNN", {**run, "cell": stacked}
-    class_name, config = write_cell(layer.cells[0], target, where)
-    return class_name, {**run, **config}
-
-
-def write_cell(cell: Cell | ConvCell, target: Era, where: str) -> tuple[str, dict[str, Any]]:
-    """(layer class name, configuration) of one cell."""
-    config: dict[str, Any] = {
-        "activation": write_activation(cell.activation, target, f"{where}.activation"),
-        "use_bias": cell.bias != "none",
-        "dropout": cell.dropout,
-        "recurrent_dropout": cell.recurrent_dropout,
-    }
-    if cell.kind != "rnn":
-        gate = write_activation(cell.recurrent_activation, target, f"{where}.recurrent_activation")
-        config["recurrent_activation"] = gate
-    if isinstance(cell, ConvCell):
-        if cell.pad_start and not target.theano:
-            raise Unrepresentable(
-                "padding that starts with the odd cell (Theano's) has no word in today's Keras", where=where
-            )
-        return f"ConvLSTM{cell.rank}D", config | {
-            "filters": cell.units,
-            "kernel_size": list(cell.kernel_size),
-            "strides": list(cell.strides),
-            "padding": cell.padding,
-            "dilation_rate": list(cell.dilation),
-            "data_format": "channels_first" if cell.channels_first else "channels_last",
-        }
-    config["units"] = cell.units
-    if cell.kind == "gru":
-        config["reset_after"] = cell.reset_after
-    if target.generation < 3 and cell.kind != "rnn":
-        config["implementation"] = 1 if cell.dropout_per_gate else 2
-    return layer_names.KERAS[cell.kind], config
-
-
-def write_bidirectional(layer: Bidirectional, target: Era, where: str) -> dict[str, Any]:
-    """A Bidirectional's configuration, both directions written out."""
-    both = {}
-    for key, direction in (("layer", layer.forward), ("backward_layer", layer.backward)):
-        class_name, config = write(direction, target, f"{where}.{key}")
-        name = f"{'forward' if key == 'layer' else 'backward'}_{class_name.lower()}"
-        both[key] = target.stored(class_name, {"name": name, "trainable": True, **config})
-    return {"merge_mode": None if layer.merge == "none" else layer.merge, **both}
-
-
-def layer_class(layer: Layer) -> str:
-    """The Keras class that a recurrent layer is, for words to the user."""
-    if isinstance(layer, Recurrent):
-        if len(layer.cells) > 1:
-            return "RNN"
-        cell = layer.cells[0]
-        return f"ConvLSTM{cell.rank}D" if isinstance(cell, ConvCell) else layer_names.KERAS[cell.kind]
-    return type(layer).__name__

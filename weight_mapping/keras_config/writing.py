@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from weight_mapping.errors import PortingError, Unrepresentable
-from weight_mapping.keras_config import recurrent
 from weight_mapping.keras_config.era import Era
 from weight_mapping.keras_config.writing_calls import write_call
 from weight_mapping.keras_config.writing_operations import write_operation
 from weight_mapping.keras_config.writing_plain import write_plain
+from weight_mapping.keras_config.writing_recurrent import write_bidirectional, write_recurrent
 from weight_mapping.spec import (
     Bidirectional,
     Custom,
@@ -82,9 +82,9 @@ def write_layer(name: str, layer: Layer, target: Era) -> dict[str, Any]:
         case TimeDistributed():
             class_name, config = "TimeDistributed", {"layer": write_layer(f"{name}_inner", layer.layer, target)}
         case Recurrent():
-            class_name, config = recurrent.write(layer, target, name)
+            class_name, config = write_recurrent(layer, target, name)
         case Bidirectional():
-            class_name, config = "Bidirectional", recurrent.write_bidirectional(layer, target, name)
+            class_name, config = "Bidirectional", write_bidirectional(layer, target, name)
         case Plain():
             class_name, config = write_plain(layer, target, name)
     # Keras 3's SpatialDropout takes no such key.
