@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations, permutations
-from typing import Any
 
 import numpy as np
 
@@ -53,161 +52,115 @@ def orders() -> Iterator[Mutant]:
 _SLOPED, _SLOPED_AS_TORCH = (f"lstm/recurrent_activation/hard_sigmoid {slope}" for slope in ("1-5", "1-6"))
 _OTHERS = ("gru reset_after/default", "gru reset_before/default", "rnn/default")
 
-
-def _mutants() -> Iterator[Mutant]:
-    yield from swaps()
-
-    def row(id: str, description: str, fix: str, **options: Any) -> Mutant:
-        return Mutant(id=id, description=description, fix=fix, **options)
-
-    yield row(
-        "bias dropped",
-        "the biases are left at zero",
-        "copy the bias",
-        change=mistakes.of_weights(mistakes.of_bias(np.zeros_like)),
-        also=_OTHERS,
-    )
-    yield row(
-        "bias doubled",
-        "the one bias is put into both of PyTorch's",
-        "set bias_hh to zero",
+_GENERAL = (
+    Mutant(
+        id="bias dropped", description="the biases are left at zero", fix="copy the bias",
+        change=mistakes.of_weights(mistakes.of_bias(np.zeros_like)), also=_OTHERS,
+    ),
+    Mutant(
+        id="bias doubled", description="the one bias is put into both of PyTorch's", fix="set bias_hh to zero",
         change=mistakes.of_weights(mistakes.of_bias(lambda bias: 2 * bias)),
-    )
-    yield row(
-        "forget bias added twice",
-        "1 is added to a forget bias that holds it already",
-        "copy the stored bias as it is: unit_forget_bias only matters when a layer is made",
+    ),
+    Mutant(
+        id="forget bias added twice", description="1 is added to a forget bias that holds it already",
+        fix="copy the stored bias as it is: unit_forget_bias only matters when a layer is made",
         change=mistakes.of_weights(mistakes.of_bias(mistakes.more_forget, "lstm")),
-    )
-    yield row(
-        "recurrent kernel transposed",
-        "each gate's recurrent kernel is transposed",
-        "transpose the fused array once: weight_hh = recurrent_kernel.T",
-        change=mistakes.of_weights(mistakes.turned("recurrent")),
-        also=_OTHERS,
-    )
-    yield row(
-        "kernel transposed",
-        "each gate's kernel is transposed",
-        "transpose the fused array once: weight_ih = kernel.T",
-        change=mistakes.of_weights(mistakes.turned("kernel")),
-        regimes=("square",),
-    )
-    yield row(
-        "kernel reshaped",
-        "the fused kernel is reshaped to PyTorch's shape instead of transposed",
-        "transpose it: weight_ih = kernel.T",
-        change=mistakes.of_weights(mistakes.reread),
-    )
-    yield row(
-        "other hard_sigmoid",
-        "hard_sigmoid with the other slope: 1/5 is Keras 1 and 2's, 1/6 Keras 3's and PyTorch's",
-        "say the slope: the version of Keras that wrote the file tells it",
-        change=mistakes.of_cells(mistakes.other_slope),
-        base=_SLOPED,
-        also=(_SLOPED_AS_TORCH,),
-    )
-    yield row(
-        "sigmoid for hard_sigmoid",
-        "the gates go through sigmoid, as in nn.LSTM, where the layer says hard_sigmoid",
-        "use a module that can state recurrent_activation; nn.LSTM can't",
-        change=mistakes.of_cells(mistakes.plain_sigmoid),
-        base=_SLOPED,
-        also=(_SLOPED_AS_TORCH,),
-    )
-    yield row(
-        "direction",
-        "go_backwards is missed, or set where it should not be",
-        "take go_backwards from the configuration",
+    ),
+    Mutant(
+        id="recurrent kernel transposed", description="each gate's recurrent kernel is transposed",
+        fix="transpose the fused array once: weight_hh = recurrent_kernel.T",
+        change=mistakes.of_weights(mistakes.turned("recurrent")), also=_OTHERS,
+    ),
+    Mutant(
+        id="kernel transposed", description="each gate's kernel is transposed",
+        fix="transpose the fused array once: weight_ih = kernel.T",
+        change=mistakes.of_weights(mistakes.turned("kernel")), regimes=("square",),
+    ),
+    Mutant(
+        id="kernel reshaped", description="the fused kernel is reshaped to PyTorch's shape instead of transposed",
+        fix="transpose it: weight_ih = kernel.T", change=mistakes.of_weights(mistakes.reread),
+    ),
+    Mutant(
+        id="other hard_sigmoid",
+        description="hard_sigmoid with the other slope: 1/5 is Keras 1 and 2's, 1/6 Keras 3's and PyTorch's",
+        fix="say the slope: the version of Keras that wrote the file tells it",
+        change=mistakes.of_cells(mistakes.other_slope), base=_SLOPED, also=(_SLOPED_AS_TORCH,),
+    ),
+    Mutant(
+        id="sigmoid for hard_sigmoid",
+        description="the gates go through sigmoid, as in nn.LSTM, where the layer says hard_sigmoid",
+        fix="use a module that can state recurrent_activation; nn.LSTM can't",
+        change=mistakes.of_cells(mistakes.plain_sigmoid), base=_SLOPED, also=(_SLOPED_AS_TORCH,),
+    ),
+    Mutant(
+        id="direction", description="go_backwards is missed, or set where it should not be",
+        fix="take go_backwards from the configuration",
         change=mistakes.of_layer(lambda layer: replace(layer, go_backwards=not layer.go_backwards)),
         also=("lstm/go_backwards/True",),
-    )
-    yield row(
-        "merge mode",
-        "the two directions are merged in another way",
-        "take merge_mode from the configuration",
-        change=mistakes.other_merge,
-        base="bidirectional/sum",
+    ),
+    Mutant(
+        id="merge mode", description="the two directions are merged in another way",
+        fix="take merge_mode from the configuration", change=mistakes.other_merge, base="bidirectional/sum",
         also=("bidirectional/concat", "bidirectional/mul", "bidirectional/ave"),
-    )
-    yield row(
-        "directions swapped",
-        "the forward layer has the backward one's weights and the other way round",
-        "forward weights come first",
-        change=mistakes.sides_swapped,
-        base="bidirectional/sum",
-    )
-    yield row(
-        "mask ignored",
-        "masked steps are computed like any other",
-        "hand the mask to the layer, or pack the sequence",
-        change=mistakes.without_mask,
+    ),
+    Mutant(
+        id="directions swapped", description="the forward layer has the backward one's weights and the other way round",
+        fix="forward weights come first", change=mistakes.sides_swapped, base="bidirectional/sum",
+    ),
+    Mutant(
+        id="mask ignored", description="masked steps are computed like any other",
+        fix="hand the mask to the layer, or pack the sequence", change=mistakes.without_mask,
         base="lstm/mask/scattered",
-    )
-    yield row(
-        "zero_output_for_mask",
-        "at masked steps the output is zero where it should repeat, or the other way round",
-        "take zero_output_for_mask from the configuration; within Bidirectional it is set",
+    ),
+    Mutant(
+        id="zero_output_for_mask",
+        description="at masked steps the output is zero where it should repeat, or the other way round",
+        fix="take zero_output_for_mask from the configuration; within Bidirectional it is set",
         change=mistakes.of_layer(lambda layer: replace(layer, zero_output_for_mask=not layer.zero_output_for_mask)),
         base="lstm/mask/scattered",
-    )
-    yield row(
-        "states h and c swapped",
-        "the initial states are handed over in the order c, h",
-        "the order is h, c",
-        change=mistakes.states_swapped,
-    )
-    yield row(
-        "initial state ignored",
-        "the layer starts from zeros",
-        "hand over the initial states",
+    ),
+    Mutant(
+        id="states h and c swapped", description="the initial states are handed over in the order c, h",
+        fix="the order is h, c", change=mistakes.states_swapped,
+    ),
+    Mutant(
+        id="initial state ignored", description="the layer starts from zeros", fix="hand over the initial states",
         change=mistakes.states_ignored,
-    )
-    yield row(
-        "reset_after",
-        "the GRU's reset gate acts before the product instead of after it, or the other way round",
-        "take reset_after from the configuration; absent means False; nn.GRU is True",
-        change=mistakes.of_cells(mistakes.other_reset),
-        base="gru reset_after/default",
+    ),
+    Mutant(
+        id="reset_after",
+        description="the GRU's reset gate acts before the product instead of after it, or the other way round",
+        fix="take reset_after from the configuration; absent means False; nn.GRU is True",
+        change=mistakes.of_cells(mistakes.other_reset), base="gru reset_after/default",
         also=("gru reset_before/default",),
-    )
-    yield row(
-        "GRU bias parts swapped",
-        "the input's and the recurrent part of the bias change places",
-        "row 0 of Keras' bias is the input's: bias_ih",
-        change=mistakes.of_weights(mistakes.parts_swapped),
+    ),
+    Mutant(
+        id="GRU bias parts swapped", description="the input's and the recurrent part of the bias change places",
+        fix="row 0 of Keras' bias is the input's: bias_ih", change=mistakes.of_weights(mistakes.parts_swapped),
         base="gru reset_after/default",
-    )
-    yield row(
-        "GRU bias folded",
-        "the two parts of a reset_after GRU's bias are added up",
-        "keep both: the recurrent part is inside the reset gate's product",
-        change=mistakes.of_weights(mistakes.folded),
-        base="gru reset_after/default",
-    )
-    yield row(
-        "float32 for float64",
-        "the numbers were cut to float32 on the way",
-        "compute and compare in one precision",
-        look=mistakes.single,
-    )
-    yield row(
-        "NaN in a later output", "one number is not finite", "find the operation that made it", look=mistakes.one_nan
-    )
-    yield row(
-        "return_sequences off by one",
-        "each step shows the output of the step before it",
-        "the first output belongs to the first step",
-        look=mistakes.off_by_one,
-    )
-    yield row(
-        "time-major mix-up",
-        "the axes of batch and time are taken for each other",
-        "set batch_first=True, or transpose the input",
-        change=mistakes.axes_mixed,
-    )
-
-
-MUTANTS: tuple[Mutant, ...] = (*_mutants(), *of_weights.ROWS, *of_runs.ROWS, *of_training.ROWS)
+    ),
+    Mutant(
+        id="GRU bias folded", description="the two parts of a reset_after GRU's bias are added up",
+        fix="keep both: the recurrent part is inside the reset gate's product",
+        change=mistakes.of_weights(mistakes.folded), base="gru reset_after/default",
+    ),
+    Mutant(
+        id="float32 for float64", description="the numbers were cut to float32 on the way",
+        fix="compute and compare in one precision", look=mistakes.single,
+    ),
+    Mutant(
+        id="NaN in a later output", description="one number is not finite", fix="find the operation that made it",
+        look=mistakes.one_nan,
+    ),
+    Mutant(
+        id="return_sequences off by one", description="each step shows the output of the step before it",
+        fix="the first output belongs to the first step", look=mistakes.off_by_one,
+    ),
+    Mutant(
+        id="time-major mix-up", description="the axes of batch and time are taken for each other",
+        fix="set batch_first=True, or transpose the input", change=mistakes.axes_mixed,
+    ),
+)  # fmt: skip
+MUTANTS: tuple[Mutant, ...] = (*swaps(), *_GENERAL, *of_weights.ROWS, *of_runs.ROWS, *of_training.ROWS)
 """Every wrong port."""
 SEEN_IN_OUTPUTS: tuple[Mutant, ...] = tuple(m for m in MUTANTS if m.check == "outputs")
