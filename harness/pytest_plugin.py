@@ -202,12 +202,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     page, data = record.settings["parity_report"], record.settings["parity_results"]
     if page is not None:
-        from harness.results import write_text
         from reports import render
+        from weight_mapping.files.atomic import write_text
 
         write_text(page, render.page(record.results(config)))
     if data is not None:
-        from harness.results import write_text
+        from weight_mapping.files.atomic import write_text
 
         write_text(data, _as_json(record.results(config)))
 

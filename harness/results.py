@@ -17,7 +17,6 @@ from typing import Any
 from harness.bench.speed import Figure, Roof, Start, Timing
 from weight_mapping.declared import check
 from weight_mapping.errors import DamagedFile, shown
-from weight_mapping.files.atomic import replacing
 from weight_mapping.files.guard import reading, source
 from weight_mapping.files.strict_json import text_of
 
@@ -256,10 +255,3 @@ def _record(kind: type[Any], data: Mapping[str, Any]) -> Any:
     if unknown:
         raise ValueError(f"{kind.__name__} has no {', '.join(sorted(map(str, unknown)))}")
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
-
-
-def write_text(path: Path, text: str) -> None:
-    """The old file or the new one, never half. A lone surrogate of a file's name is spelled out."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")

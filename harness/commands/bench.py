@@ -12,7 +12,8 @@ import click
 
 from harness.bench.speed import Timing
 from harness.commands import timing_tables
-from harness.results import INTERRUPTED, Results, read_file, to_json, write_text
+from harness.results import INTERRUPTED, Results, read_file, to_json
+from weight_mapping.files.atomic import write_text
 
 
 def _shapes(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:

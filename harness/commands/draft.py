@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from harness.reading import confined
-from harness.results import write_text
 from weight_mapping.drafting.open_choices import OPEN, questions
 from weight_mapping.errors import PortingError, printable
+from weight_mapping.files.atomic import write_text
 
 
 @click.command("draft")

@@ -11,8 +11,9 @@ from typing import Any, cast
 import click
 
 from harness.reading import confined
-from harness.results import Results, write_text
+from harness.results import Results
 from weight_mapping.errors import PortingError, printable, shown
+from weight_mapping.files.atomic import write_text
 from weight_mapping.spec import Kind, Merge
 
 _SIZE = click.IntRange(min=1, max=100_000)

@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from harness.commands import summaries
-from harness.results import read_file, write_text
+from harness.results import read_file
 from weight_mapping.errors import printable, shown
+from weight_mapping.files.atomic import write_text
 from weight_mapping.files.guard import reading
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from harness.results import Results, write_text
+from harness.results import Results
 from weight_mapping.errors import printable
+from weight_mapping.files.atomic import write_text
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 

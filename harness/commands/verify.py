@@ -16,8 +16,9 @@ from harness.commands import summaries
 from harness.commands.outcome import failures, verdict
 from harness.commands.progress import progress_of
 from harness.quiet import quiet
-from harness.results import HOLDS, Results, to_json, write_text
+from harness.results import HOLDS, Results, to_json
 from weight_mapping.errors import printable
+from weight_mapping.files.atomic import write_text
 
 
 @click.command("verify")

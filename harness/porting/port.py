@@ -15,8 +15,9 @@ from harness.porting.described import described
 from harness.porting.request import Request
 from harness.porting.seal import PROOF, sealed
 from harness.reading import confined
-from harness.results import HOLDS, Case, Results, to_json, write_text
+from harness.results import HOLDS, Case, Results, to_json
 from weight_mapping.errors import Unsupported, shown
+from weight_mapping.files.atomic import write_text
 from weight_mapping.spec import Custom, leaves
 from weight_mapping.weights import Portable
 

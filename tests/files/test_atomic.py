@@ -14,10 +14,9 @@ import numpy as np
 import pytest
 
 from harness.cli import main
-from harness.results import write_text
 from weight_mapping.errors import PortingError
 from weight_mapping.files import open_archive, write_keras_zip, write_legacy_h5, write_safetensors
-from weight_mapping.files.atomic import replacing
+from weight_mapping.files.atomic import replacing, write_text
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 KERNEL = np.arange(60_000, dtype=np.float32).reshape(300, 200)

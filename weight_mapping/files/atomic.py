@@ -39,6 +39,14 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """The old file or the new one, in UTF-8; its folder is made where it is not there. A lone surrogate of a file's
+    name is spelled out."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
 def _reason(error: Exception) -> str | None:
     """What the system said, if it was the system. h5py and the safetensors library tell of a full disk by errors of
     other kinds, with the system's number in their text."""
