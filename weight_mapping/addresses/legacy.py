@@ -67,6 +67,8 @@ def _without_seeds(arrays: Sequence[Stored]) -> tuple[Stored, ...]:
 
 
 def _within(layer: str, expected: list[Expectation], arrays: tuple[Stored, ...]) -> Found:
+    """A layer's arrays given to its leaves, in either order that Keras has used or by their own names. Of those ways in
+    which every shape fits, the one that goes against the fewest names is meant."""
     if len(expected) == 1 and isinstance(expected[0].leaf, Custom):
         return [(expected[0], arrays)]
     repeated = {a.name for a in arrays if sum(a.path == b.path for b in arrays) > 1}
