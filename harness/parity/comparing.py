@@ -1,4 +1,4 @@
-"""A Keras model and a PyTorch module of the user's own: one comparison, its bound, and what to say when it fails."""
+"""One comparison of a Keras model and a PyTorch module of the user's own: outputs, gradients and training."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.bounds import ACTIVATIONS, DELTA, DRAWS, LAMBDA, judged
-from harness.compare import UNIT, Limit, Named, agreement, difference
+from harness.bounds import DRAWS, judged
+from harness.compare import UNIT, Limit, Named, agreement
 from harness.diagnosis import likely, located
-from harness.parity_sides import LEARNING_RATE, Arrays, KerasSide, OracleSide, side_of
+from harness.parity.rounding import limits
+from harness.parity.sides import LEARNING_RATE, Arrays, KerasSide, OracleSide, side_of
 from harness.results import FAILS, HOLDS, Agreement, Case
 from harness.training import descent
 from weight_mapping.errors import PortingError, Unsupported
@@ -125,61 +126,6 @@ def _likely(
     )
 
 
-def limits(module: Any, run: Any, arrays: Arrays, gradients: bool, draws: int) -> dict[str, Limit]:
-    """The error that float32 rounding explains: that of one sum, as `harness.bounds` derives it, times how much the
-    module's own result moves in float64 when every weight, input and state moves by a relative δ, over δ, the most of
-    so many random moves."""
-    from harness.backends import live_torch
-
-    rng = np.random.default_rng(0)
-    terms = live_torch.largest_sum(module)
-    batch_and_time = int(np.prod(arrays[0].shape[:2]))
-    roundings = 2 * terms + batch_and_time if gradients else terms
-    local = (LAMBDA * roundings**0.5 + ACTIVATIONS) * UNIT["float32"]
-    still = run(*live_torch.perturbed(module, arrays, rng, 0.0))
-    factors = dict.fromkeys(still, 1.0)
-    for _ in range(draws):
-        for name, moved in run(*live_torch.perturbed(module, arrays, rng, DELTA)).items():
-            factor = difference(name, still[name], moved).error / DELTA
-            # A result that is not finite fails whatever its bound; an infinite bound would let it pass.
-            factors[name] = max(factors[name], factor) if np.isfinite(factor) else 1.0
-    return {
-        name: Limit(
-            local * factor,
-            f"({LAMBDA:.0f} √{roundings} + {ACTIVATIONS:.0f}) 2^-24, {roundings} roundings, times {factor:.3g}, the "
-            "module's own amplification measured in float64",
-            chaotic=factor > UNIT["float32"] ** -0.5,
-        )
-        for name, factor in factors.items()
-    }
-
-
-def message(found: Comparison) -> str:
-    """A failed comparison in words: what, where, actual, expected, the bound and its reason, how to repeat it."""
-    lines = [f"{found.case.spec['keras']} and {found.case.spec['torch']} disagree"]
-    for failed in found.failures:
-        lines += [f"  {failed.check}: {failed.verdict}", f"    where     {failed.where}"]
-        name = next((n for n in found.expected if failed.where.startswith(f"{n},")), None)
-        if name is not None:
-            expected, actual = _values(found.expected[name], found.actual[name])
-            lines += [f"    expected  {expected!r}  ({failed.reference})", f"    actual    {actual!r}  (PyTorch)"]
-            lines += _first_step(found.expected[name], found.actual[name], failed)
-        lines += [f"    error     {failed.error:.4g} u of the greatest magnitude, u = 2^-24"]
-        lines += [f"    bound     {failed.bound:.4g} u: {failed.reason}"]
-    lines += [f"  weights   {place}" for place in found.located]
-    lines += [f"  likely    {finding}" for finding in found.likely]
-    return "\n".join([*lines, f"  repeat    {found.case.repeat}"])
-
-
-def _first_step(expected: NDArray[Any], actual: NDArray[Any], failed: Agreement) -> list[str]:
-    """Of a sequence (batch, time, …): the first step that is beyond the bound."""
-    if expected.ndim < 3 or expected.shape != actual.shape or failed.bound is None:
-        return []
-    allowed = failed.bound * UNIT["float32"] * (float(np.abs(expected).max()) or 1.0)
-    within = (np.abs(np.asarray(actual, np.float64) - expected) <= allowed).all((0, *range(2, expected.ndim)))
-    return [f"    first     at step {int(within.argmin())} of {len(within)}"]
-
-
 def _arrays(given: Any) -> Arrays:
     if given is None:
         return []
@@ -209,10 +155,3 @@ def _check(name: str) -> str:
 
 def _part(arrays: Mapping[str, NDArray[Any]], check: str) -> dict[str, NDArray[Any]]:
     return {name: array for name, array in arrays.items() if _check(name) == check}
-
-
-def _values(expected: NDArray[Any], actual: NDArray[Any]) -> tuple[float, float]:
-    """Both numbers at the place of the greatest difference; one that is not finite comes first."""
-    apart = np.abs(np.asarray(actual, np.float64) - expected)
-    at = np.unravel_index(int(np.where(np.isfinite(apart), apart, np.inf).argmax()), apart.shape)
-    return float(expected[at]), float(actual[at])
