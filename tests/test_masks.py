@@ -19,6 +19,7 @@ from weight_mapping.spec import (
     ModelSpec,
     Node,
     Operation,
+    Plain,
     Recurrent,
     Ref,
     TimeDistributed,
@@ -78,6 +79,24 @@ def test_attention_keeps_its_querys_mask() -> None:
     assert propagate(plain("attention"), [X], [], np) == propagate(plain("dense"), [X], [], np) == [None]
 
 
+@pytest.mark.parametrize("layer", [plain(kind) for kind in ("identity", "rescaling", "normalization")])
+def test_a_layer_that_ends_masks_in_one_keras_hands_them_on_in_another(layer: Plain) -> None:
+    assert went_on(layer, MASK)[0] is MASK
+    assert went_on(replace(layer, options={**layer.options, "ends_mask": True}), MASK) == [None]
+
+
+@pytest.mark.parametrize("kind", ["einsum_dense", "rms_normalization"])
+def test_a_layer_that_hands_on_no_mask(kind: str) -> None:
+    assert went_on(plain(kind), MASK) == [None]
+
+
+@pytest.mark.parametrize("kind", ["add", "concatenate"])
+def test_a_merge_counts_a_step_that_any_input_counts_in_keras_3(kind: str) -> None:
+    [either] = went_on(plain(kind, any_mask=True), MASK, OTHER)
+    assert np.array_equal(either, [[True, True, True], [False, True, True]])
+    assert went_on(plain(kind, any_mask=True), MASK, None) == went_on(plain(kind, any_mask=True), None, MASK) == [None]
+
+
 @pytest.mark.parametrize("kind", ["add", "concatenate"])
 def test_a_merge_counts_a_step_that_every_input_counts(kind: str) -> None:
     third = np.array([[True, True, True], [True, False, True]])
@@ -90,16 +109,17 @@ def test_a_merge_counts_a_step_that_every_input_counts(kind: str) -> None:
 
 
 def test_a_merge_with_an_input_without_mask() -> None:
-    assert went_on(plain("add"), MASK, None) == went_on(plain("add"), None, MASK) == [None]
-    assert went_on(plain("concatenate"), None, MASK)[0] is MASK
-    assert went_on(plain("concatenate"), MASK, None)[0] is MASK
+    for kind in ("add", "concatenate"):
+        assert went_on(plain(kind), MASK, None)[0] is MASK
+        assert went_on(plain(kind), None, MASK)[0] is MASK
 
 
 @pytest.mark.parametrize("axis", [1, -2])
 def test_masks_are_joined_along_time_as_the_inputs_are(axis: int) -> None:
     [joined] = went_on(plain("concatenate", axis=axis), MASK, OTHER)
     assert np.array_equal(joined, np.hstack([MASK, OTHER]))
-    assert went_on(plain("concatenate", axis=axis), MASK, None) == [None]
+    [joined] = went_on(plain("concatenate", axis=axis), MASK, None)
+    assert np.array_equal(joined, np.hstack([MASK, np.full((2, 3), True)]))
 
 
 def test_a_model_within_has_its_masks_from_its_run() -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import reduce
+from operator import and_, or_
 from typing import Any
 
 from weight_mapping.plain import KINDS
@@ -115,6 +117,8 @@ def _plain(layer: Plain, inputs: Sequence[Any], masks: Sequence[Mask], xp: Any) 
     if layer.kind == "masking":
         return (inputs[0] != layer.options["mask_value"]).any(-1)
     if rule in ("pass", "query"):
+        if layer.options.get("ends_mask"):
+            return None
         return masks[0] if masks else None
     if rule == "merge":
         return _merge(layer, inputs, masks, xp)
@@ -122,18 +126,13 @@ def _plain(layer: Plain, inputs: Sequence[Any], masks: Sequence[Mask], xp: Any) 
 
 
 def _merge(layer: Plain, inputs: Sequence[Any], masks: Sequence[Mask], xp: Any) -> Mask:
-    if not masks or all(mask is None for mask in masks):
+    """An input without a mask counts at every step."""
+    known, any_mask = [mask for mask in masks if mask is not None], layer.options["any_mask"]
+    if not known:
         return None
-    if layer.kind == "concatenate":
-        axis = layer.options["axis"] % inputs[0].ndim
-        if axis == 1:
-            return None if any(mask is None for mask in masks) else xp.concatenate(tuple(masks), 1)
-        known = [mask for mask in masks if mask is not None]
-    else:
-        if any(mask is None for mask in masks):
-            return None
-        known = list(masks)
-    both = known[0]
-    for mask in known[1:]:
-        both = both & mask
-    return both
+    if layer.kind == "concatenate" and layer.options["axis"] % inputs[0].ndim == 1:
+        every = [xp.ones_like(x[..., 0]) != 0 if m is None else m for x, m in zip(inputs, masks, strict=True)]
+        return xp.concatenate(tuple(every), 1)
+    if any_mask and len(known) < len(masks):
+        return None
+    return reduce(or_ if any_mask else and_, known)

@@ -2,6 +2,8 @@
 
 `weights` lists the arrays in Keras' order with their shapes; a letter stands for a size that the weights tell.
 `mask`: pass (the mask goes on), stop (it ends here), make (the layer makes one), merge (of several inputs' masks).
+Two options say what one Keras does otherwise than another: `ends_mask`, that a mask ends where another's would go on;
+`any_mask`, that a step counts where any input's mask lets it, not where every mask does.
 The computations are in `oracle.plain` (NumPy), `torch.plain` and `onnx.plain`; tests hold the tables to the same kinds.
 """
 
@@ -13,6 +15,7 @@ from typing import Any
 
 from weight_mapping.activations import activation
 from weight_mapping.errors import WeightsMismatch
+from weight_mapping.merging import MERGES
 from weight_mapping.spec import Plain
 
 Shape = tuple[int | str, ...]
@@ -157,6 +160,7 @@ _CONV = {
     "use_bias": True,
     "pad_start": False,
 }
+_ENDS = {"ends_mask": False}
 _ATTENTION = {"use_scale": False, "score_mode": "dot", "causal": False, "dropout": 0.0}
 
 STATISTICS = frozenset({"moving_mean", "moving_variance", "mean", "variance", "count"})
@@ -170,7 +174,7 @@ KINDS: dict[str, Row] = {
         "make",
     ),
     "masking": Row({"mask_value": 0.0}, mask="make"),
-    "identity": Row(),
+    "identity": Row(_ENDS),
     "dropout": Row({"rate": 0.5, "noise_shape": None}, training_only=True),
     "spatial_dropout": Row({**_IMAGE, "rate": 0.5}, training_only=True),
     "gaussian_dropout": Row({"rate": 0.5}, training_only=True),
@@ -184,13 +188,8 @@ KINDS: dict[str, Row] = {
     "reshape": Row({"target_shape": (-1,)}, mask="stop"),
     "permute": Row({"dims": (1,)}, mask="stop"),
     "repeat_vector": Row({"n": 1}, mask="stop"),
-    "concatenate": Row({"axis": -1}, mask="merge"),
-    "add": Row(mask="merge"),
-    "subtract": Row(mask="merge"),
-    "multiply": Row(mask="merge"),
-    "average": Row(mask="merge"),
-    "maximum": Row(mask="merge"),
-    "minimum": Row(mask="merge"),
+    "concatenate": Row({"axis": -1, "any_mask": False}, mask="merge"),
+    **{kind: Row({"any_mask": False}, mask="merge") for kind in MERGES},
     "dot": Row({"axes": -1, "normalize": False}, mask="stop"),
     "cosine": Row({"axes": -1}, mask="stop"),
     "batch_normalization": Row(
@@ -202,13 +201,15 @@ KINDS: dict[str, Row] = {
     "group_normalization": Row(
         {"groups": 32, "axis": -1, "epsilon": 1e-3, "center": True, "scale": True}, _scale_and_center
     ),
-    "rms_normalization": Row({"axis": (-1,), "epsilon": 1e-6}, lambda o: {"scale": tuple("cde"[: len(o["axis"])])}),
+    "rms_normalization": Row(
+        {"axis": (-1,), "epsilon": 1e-6}, lambda o: {"scale": tuple("cde"[: len(o["axis"])])}, mask="stop"
+    ),
     "unit_normalization": Row({"axis": (-1,)}),
     "normalization": Row(
-        {"axis": (-1,), "mean": None, "variance": None, "invert": False},
+        {"axis": (-1,), "mean": None, "variance": None, "invert": False, **_ENDS},
         lambda o: {} if o["mean"] is not None else {"mean": ("*",), "variance": ("*",), "count": ()},
     ),
-    "rescaling": Row({"scale": 1.0, "offset": 0.0}),
+    "rescaling": Row({"scale": 1.0, "offset": 0.0, **_ENDS}),
     "conv": Row(_CONV, _conv, "stop"),
     "conv_transpose": Row({**_CONV, "output_padding": None}, _conv_transpose, "stop"),
     "depthwise_conv": Row({**_CONV, "depth_multiplier": 1}, _depthwise, "stop"),
@@ -247,7 +248,7 @@ KINDS: dict[str, Row] = {
         "query",
     ),
     "einsum_dense": Row(
-        {"equation": "...x,xy->...y", "output_shape": None, "activation": _LINEAR, "bias_axes": None}, _einsum
+        {"equation": "...x,xy->...y", "output_shape": None, "activation": _LINEAR, "bias_axes": None}, _einsum, "stop"
     ),
     "highway": Row({"activation": _LINEAR, "use_bias": True}, _highway),
     "maxout_dense": Row({"units": 1, "features": 4, "use_bias": True}, _maxout),

@@ -15,6 +15,7 @@ import weight_mapping as wm
 from weight_mapping.activations import ROWS, activation, hard_sigmoid
 from weight_mapping.errors import Unrepresentable
 from weight_mapping.plain import plain
+from weight_mapping.saving.mask_origins import OPTIONS
 from weight_mapping.saving.slopes import with_slope
 from weight_mapping.spec import Bidirectional, Cell, ConvCell, Input, Layer, Plain, Recurrent, TimeDistributed, chain
 from weight_mapping.weights import Portable
@@ -93,6 +94,8 @@ def normal(layer: Any) -> Any:
         return replace(layer, forward=normal(layer.forward), backward=normal(layer.backward))
     if isinstance(layer, TimeDistributed):
         return replace(layer, inner_mask=False)  # says nothing where the layer inside makes no mask
+    if isinstance(layer, Plain):
+        return replace(layer, options={k: v for k, v in layer.options.items() if k not in OPTIONS})
     return layer
 
 

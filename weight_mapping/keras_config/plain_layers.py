@@ -24,7 +24,8 @@ class ClassRow:
     the options that its name alone says.
 
     `beside`: keys that are no option by themselves, and are read with others. `unwritten`: keys that some Keras stores
-    and the class does not take; `new`: those that it takes in Keras 3 alone. `generations`: the Keras that have it."""
+    and the class does not take; `new`: those that it takes in Keras 3 alone. `generations`: the Keras that have it;
+    `ends_mask`: those of them where it does not hand on the mask that it is given (`supports_masking`)."""
 
     kind: str
     keys: Mapping[str, str] = field(default_factory=dict)
@@ -33,6 +34,7 @@ class ClassRow:
     unwritten: tuple[str, ...] = ()
     new: tuple[str, ...] = ()
     generations: tuple[int, ...] = (1, 2, 3)
+    ends_mask: tuple[int, ...] = ()
 
 
 def _same(*names: str) -> dict[str, str]:
@@ -76,9 +78,9 @@ CLASSES: dict[str, ClassRow] = {
     "Dense": ClassRow("dense", _same("units", "activation", "use_bias")),
     "Embedding": ClassRow("embedding", _same("input_dim", "output_dim", "mask_zero")),
     "Masking": ClassRow("masking", _same("mask_value")),
-    "Identity": ClassRow("identity"),
+    "Identity": ClassRow("identity", ends_mask=(1, 2)),
     "ActivityRegularization": ClassRow("identity"),
-    **_each({f"Random{what}": ClassRow("identity") for what in _AT_RANDOM}, generations=(2, 3)),
+    **_each({f"Random{what}": ClassRow("identity") for what in _AT_RANDOM}, generations=(2, 3), ends_mask=(2, 3)),
     "Dropout": ClassRow("dropout", _same("rate", "noise_shape")),
     **_ranked("SpatialDropout{}D", "spatial_dropout", {"rate": "rate", **_PLACE_KEYS}, unwritten={1: ("data_format",)}),
     "GaussianDropout": ClassRow("gaussian_dropout", _same("rate")),
@@ -100,8 +102,8 @@ CLASSES: dict[str, ClassRow] = {
     "RMSNormalization": ClassRow("rms_normalization", _same("axis", "epsilon"), generations=(3,)),
     "GroupNormalization": ClassRow("group_normalization", {**_NORM_KEYS, "groups": "groups"}),
     "UnitNormalization": ClassRow("unit_normalization", _same("axis")),
-    "Normalization": ClassRow("normalization", _same("axis", "mean", "variance", "invert")),
-    "Rescaling": ClassRow("rescaling", _same("scale", "offset")),
+    "Normalization": ClassRow("normalization", _same("axis", "mean", "variance", "invert"), ends_mask=(1, 2)),
+    "Rescaling": ClassRow("rescaling", _same("scale", "offset"), ends_mask=(1, 2)),
     **_ranked("Conv{}D", "conv", _CONV_KEYS),
     **_each(
         _ranked(

@@ -13,6 +13,7 @@ from weight_mapping.keras_config.options import read_option
 from weight_mapping.keras_config.plain_layers import CLASSES, OLD_NAMES
 from weight_mapping.keras_config.values import integers, uneven, whole
 from weight_mapping.keras_config.words import ACTIVATION_LAYERS, Reading, read_activation_layer
+from weight_mapping.merging import MERGES
 from weight_mapping.plain import KINDS, plain
 from weight_mapping.spec import Plain
 
@@ -53,7 +54,7 @@ def read_plain(class_name: str, config: Mapping[str, Any], reading: Reading, whe
 def _identity(class_name: str, reading: Reading, where: str) -> Plain:
     if class_name != "Identity":
         reading.note(f"{where}: {class_name} acts in training only, and is left out")
-    return plain("identity")
+    return plain("identity", ends_mask=reading.era.generation in CLASSES[class_name].ends_mask)
 
 
 def _once_everywhere(o: Options, _: Said) -> None:
@@ -138,6 +139,14 @@ def _even_heads(o: Options, said: Said) -> None:
         raise DamagedFile("heads that do not share their keys evenly", where=said.where, found=heads)
 
 
+def _ends_mask(o: Options, said: Said) -> None:
+    o["ends_mask"] = said.reading.era.generation in CLASSES[said.class_name].ends_mask
+
+
+def _by_any_mask(o: Options, said: Said) -> None:
+    o["any_mask"] = said.reading.era.generation >= 3
+
+
 SETTLING: Mapping[str, tuple[Callable[[Options, Said], None], ...]] = {
     "conv": (_once_everywhere, _start_of_theano, _cube_of_theano),
     "conv_transpose": (_once_everywhere, _start_of_theano, _beyond),
@@ -150,5 +159,7 @@ SETTLING: Mapping[str, tuple[Callable[[Options, Said], None], ...]] = {
     "batch_normalization": (_by_stored_moments,),
     "attention": (_scaled_if_additive,),
     "multi_head_attention": (_even_heads,),
+    **dict.fromkeys(("normalization", "rescaling"), (_ends_mask,)),
+    **dict.fromkeys(("concatenate", *MERGES), (_by_any_mask,)),
 }
 """By kind, in order: what becomes of its options when several keys, or the Keras that wrote them, decide together."""

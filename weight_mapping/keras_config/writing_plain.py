@@ -19,7 +19,7 @@ def write_plain(layer: Plain, target: Era, where: str) -> tuple[str, dict[str, A
     if layer.kind == "activation":
         return _write_activation_layer(layer, target, where)
     if layer.kind == "identity":
-        return ("Identity" if target.generation >= 3 else "ActivityRegularization"), {}
+        return ("Identity" if target.generation >= 3 or layer.options["ends_mask"] else "ActivityRegularization"), {}
     class_name, row = _row_of(layer, target, where)
     unsaid = {"causal", *row.unwritten, *(row.new if target.generation < 3 else ())}  # causal stands in the call
     _refuse_lost(layer, class_name, {k: o for k, o in row.keys.items() if k in unsaid - {"causal"}}, target, where)

@@ -7,12 +7,12 @@ become constants; data keep Keras' order of axes, and what an operator wants oth
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from weight_mapping.activations import activation
+from weight_mapping.merging import MERGES, merged
 from weight_mapping.onnx import attention, images, normalisation
 from weight_mapping.onnx import functions as xp
 from weight_mapping.onnx.activations import activated
@@ -30,17 +30,8 @@ def _on_first(compute: Callable[[Options, Weights, Tensor], Tensor]) -> Function
     return lambda o, w, inputs, masks: compute(o, w, inputs[0])
 
 
-def _merge(combine: Callable[[Tensor, Tensor], Tensor]) -> Function:
-    """Of several inputs; one with fewer axes gets new ones behind the batch axis."""
-
-    def function(_o: Options, _w: Weights, inputs: Sequence[Tensor], _masks: Sequence[Tensor | None]) -> Tensor:
-        ndim = max(x.ndim for x in inputs)
-        return reduce(combine, [x[(slice(None), *(None,) * (ndim - x.ndim))] for x in inputs])
-
-    return function
-
-
-_SUM = _merge(lambda x, y: x + y)
+def _merge(kind: str) -> Function:
+    return lambda o, w, inputs, masks: merged(kind, o["any_mask"], inputs, masks, xp)
 
 
 def _linear(x: Tensor, w: Weights, kernel: str = "kernel", bias: str = "bias") -> Tensor:
@@ -120,12 +111,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "permute": _on_first(lambda o, w, x: x.transpose(0, *o["dims"])),
     "repeat_vector": _on_first(lambda o, w, x: xp.tile(x[:, None], (1, o["n"], 1))),
     "concatenate": lambda o, w, inputs, masks: xp.concatenate(inputs, o["axis"]),
-    "add": _SUM,
-    "subtract": _merge(lambda x, y: x - y),
-    "multiply": _merge(lambda x, y: x * y),
-    "average": lambda o, w, inputs, masks: _SUM(o, w, inputs, masks) / float(len(inputs)),
-    "maximum": _merge(xp.maximum),
-    "minimum": _merge(xp.minimum),
+    **{kind: _merge(kind) for kind in MERGES},
     "dot": lambda o, w, inputs, masks: _product(inputs[0], inputs[1], o["axes"], o["normalize"]),
     "cosine": _cosine,
     "rescaling": _on_first(lambda o, w, x: x * np.asarray(o["scale"], float) + np.asarray(o["offset"], float)),

@@ -7,11 +7,11 @@ training only are the identity. Floats are float64; images as the layer has them
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import reduce
 
 import numpy as np
 
 from weight_mapping.activations import activation
+from weight_mapping.merging import MERGES, merged
 from weight_mapping.oracle import attention, images, normalisation
 from weight_mapping.oracle.images import Function, Inputs, Options, Weights
 from weight_mapping.oracle.trace import Float
@@ -27,14 +27,8 @@ def _on_first(compute: Callable[[Options, Weights, Float], Float]) -> Function:
     return function
 
 
-def _merge(merge: Callable[[list[Float]], Float]) -> Function:
-    """Of several inputs; one with fewer axes gets new ones behind the batch axis."""
-
-    def function(_o: Options, _w: Weights, inputs: Inputs, _masks: Inputs) -> Float:
-        ndim = max(x.ndim for x in inputs)
-        return merge([x.reshape(x.shape[0], *(1,) * (ndim - x.ndim), *x.shape[1:]) for x in inputs])
-
-    return function
+def _merge(kind: str) -> Function:
+    return lambda o, w, inputs, masks: np.asarray(merged(kind, o["any_mask"], inputs, masks, np))
 
 
 def _identity(_o: Options, _w: Weights, x: Float) -> Float:
@@ -153,12 +147,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "permute": _on_first(_permute),
     "repeat_vector": _on_first(_repeat_vector),
     "concatenate": _concatenate,
-    "add": _merge(sum),  # type: ignore[arg-type]
-    "subtract": _merge(lambda x: x[0] - x[1]),
-    "multiply": _merge(lambda x: reduce(np.multiply, x)),
-    "average": _merge(lambda x: np.asarray(sum(x) / len(x))),
-    "maximum": _merge(lambda x: reduce(np.maximum, x)),
-    "minimum": _merge(lambda x: reduce(np.minimum, x)),
+    **{kind: _merge(kind) for kind in MERGES},
     "dot": _dot,
     "cosine": _cosine,
     "rescaling": _on_first(_rescaling),

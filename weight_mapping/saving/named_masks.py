@@ -6,19 +6,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from weight_mapping.masks import reachable
-from weight_mapping.plain import KINDS
-from weight_mapping.spec import (
-    Bidirectional,
-    Layer,
-    ModelSpec,
-    Node,
-    Operation,
-    Plain,
-    Recurrent,
-    Ref,
-    Slot,
-    TimeDistributed,
-)
+from weight_mapping.saving.mask_origins import passes
+from weight_mapping.spec import Layer, ModelSpec, Node, Operation, Plain, Ref, Slot
 
 
 def with_named_masks(spec: ModelSpec) -> ModelSpec:
@@ -49,17 +38,7 @@ def _ids(spec: ModelSpec, made: dict[str, Node], ref: Ref) -> Ref | None:
             return None
         if isinstance(layer, Plain) and layer.kind == "embedding":
             return node.inputs[0] if layer.options["mask_zero"] else None
-        if not _passes(layer):
+        if not passes(layer):
             return None
         ref = node.inputs[0]
     return None
-
-
-def _passes(layer: Layer) -> bool:
-    match layer:
-        case Plain():
-            return KINDS[layer.kind].mask == "pass"
-        case Recurrent() | Bidirectional():
-            return layer.return_sequences
-        case _:
-            return isinstance(layer, TimeDistributed)

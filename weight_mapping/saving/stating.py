@@ -12,6 +12,7 @@ from dataclasses import replace
 from weight_mapping.errors import Unrepresentable
 from weight_mapping.keras_config.era import Era
 from weight_mapping.masks import makes_mask, reachable
+from weight_mapping.saving.mask_origins import OPTIONS, told_by_generation
 from weight_mapping.saving.slopes import slopes
 from weight_mapping.spec import (
     Bidirectional,
@@ -49,6 +50,7 @@ def target_of(portable: Portable, keras: int | None = None) -> Era:
     if _repeats_under_mask(portable.spec):
         return KERAS2
     masks_of_keras2 = _masks_beside_states(portable.spec) or _masks_from_inside(portable.spec)
+    masks_of_keras2 |= any(map(_as_keras2, dict(told_by_generation(dict(_models(portable.spec)))).values()))
     if 1 / 5 in slopes(portable) or _time_major(portable.spec) or masks_of_keras2:
         return TF_KERAS
     came_from_old = (portable.source.keras_version or "3")[0] in "12"
@@ -61,6 +63,10 @@ def _pads_at_start(leaf: Leaf) -> bool:
         if isinstance(leaf, ConvCell)
         else isinstance(leaf, Plain) and bool(leaf.options.get("pad_start"))
     )
+
+
+def _as_keras2(layer: Plain) -> bool:
+    return not layer.options.get("any_mask", True) or bool(layer.options.get("ends_mask"))
 
 
 def _repeats_under_mask(spec: ModelSpec) -> bool:
@@ -107,10 +113,17 @@ def check_meaning(spec: ModelSpec, again: ModelSpec, target: Era) -> None:
     _check_masks(spec, again, target)
     reached = reachable(spec)
     layers = dict(_layers_of(spec))
+    told = dict(told_by_generation(dict(_models(spec))))
     for path, other in _layers_of(again):
         if _repeats(layers[path]) and not _repeats(other) and path in reached:
             raise Unrepresentable(
                 f"{target}'s Bidirectional sets masked outputs to zero, this one repeats the previous output",
+                where="/".join(path),
+                way_out="Save without asking for a generation of Keras.",
+            )
+        if path in told and isinstance(other, Plain) and told[path].options != other.options:
+            raise Unrepresentable(
+                f"{target} treats a mask that reaches this layer otherwise",
                 where="/".join(path),
                 way_out="Save without asking for a generation of Keras.",
             )
@@ -154,7 +167,10 @@ def _inner(layer: Layer) -> bool:
 
 
 def _same(leaf: Leaf) -> Leaf:
-    """What of a leaf must survive; whether gates share a dropout mask has no word in Keras 3."""
+    """What of a leaf must survive; whether gates share a dropout mask has no word in Keras 3, nor what a layer does
+    with masks in any."""
+    if isinstance(leaf, Plain):
+        return replace(leaf, options={k: v for k, v in leaf.options.items() if k not in OPTIONS})
     if isinstance(leaf, Cell):
         bias = "single" if leaf.bias == "split" and leaf.kind != "gru" else leaf.bias
         return replace(leaf, input_size=None, dropout_per_gate=False, bias=bias)

@@ -7,7 +7,6 @@ otherwise is turned inside.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from torch.nn import functional
 
 from weight_mapping.activations import activation
 from weight_mapping.errors import WeightsMismatch
+from weight_mapping.merging import MERGES, merged
 from weight_mapping.plain import KINDS, STATISTICS, weight_shapes
 from weight_mapping.spec import Plain
 from weight_mapping.torch import arrays, images, noise, normalisation
@@ -95,21 +95,8 @@ def _concatenate(c: PlainCall) -> Tensor:
     return torch.cat(list(c.inputs), c.o["axis"])
 
 
-def _fold(combine: Callable[[Tensor, Tensor], Tensor]) -> Callable[[PlainCall], Tensor]:
-    """Of several inputs; one with fewer axes gets new ones behind the batch axis."""
-
-    def merged(c: PlainCall) -> Tensor:
-        ndim = max(x.ndim for x in c.inputs)
-        return reduce(combine, [_with_axes(x, ndim) for x in c.inputs])
-
-    return merged
-
-
-def _with_axes(x: Tensor, ndim: int) -> Tensor:
-    return x if x.ndim == ndim else x.reshape(x.shape[0], *(1,) * (ndim - x.ndim), *x.shape[1:])
-
-
-_SUM = _fold(torch.add)
+def _merge(kind: str) -> Callable[[PlainCall], Tensor]:
+    return lambda c: merged(kind, c.o["any_mask"], c.inputs, c.masks, torch)
 
 
 def _product(x: Tensor, y: Tensor, axes: int | tuple[int, int], normalize: bool = False) -> Tensor:
@@ -163,12 +150,7 @@ FUNCTIONS: dict[str, Callable[[PlainCall], Tensor]] = {
     "permute": lambda c: c.x.permute(0, *c.o["dims"]),
     "repeat_vector": lambda c: c.x.unsqueeze(1).expand(-1, c.o["n"], -1),
     "concatenate": _concatenate,
-    "add": _SUM,
-    "subtract": _fold(torch.sub),
-    "multiply": _fold(torch.mul),
-    "average": lambda c: _SUM(c) / len(c.inputs),
-    "maximum": _fold(torch.maximum),
-    "minimum": _fold(torch.minimum),
+    **{kind: _merge(kind) for kind in MERGES},
     "dot": lambda c: _product(c.inputs[0], c.inputs[1], c.o["axes"], c.o["normalize"]),
     "cosine": _cosine,
     "batch_normalization": lambda c: normalisation.batch_normalization(c.p, c.o, c.x, c.mask, c.training),
