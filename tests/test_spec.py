@@ -24,7 +24,6 @@ from weight_mapping.spec import (
     chain,
     leaves,
     output_count,
-    parameter_formula,
     parts,
     with_leaves,
 )
@@ -96,18 +95,6 @@ def test_how_many_tensors_a_layer_returns() -> None:
     states = Bidirectional(forward=with_states, backward=replace(BOTH.backward, return_state=True))
     assert [output_count(layer) for layer in (BOTH, states)] == [1, 1 + 3 + 1]
     assert [output_count(replace(layer, merge="none")) for layer in (BOTH, states)] == [2, 2 + 3 + 1]
-
-
-def test_the_parameters_are_counted_with_the_numbers_in() -> None:
-    assert parameter_formula(LSTM) == "4 x (3 x input + 3 x 3 + 1 x 3)"
-    # 4 (3·5 + 3·3 + 3) = 108; 3 (3·5 + 9 + 2·3) = 90; 3·5 + 9 = 24
-    assert parameter_formula(replace(LSTM, input_size=5)).endswith("4 x (3 x 5 + 3 x 3 + 1 x 3) = 108")
-    assert parameter_formula(replace(GRU, input_size=5, bias="split")) == "3 x (3 x 5 + 3 x 3 + 2 x 3) = 90"
-    assert parameter_formula(replace(RNN, input_size=5, bias="none")) == "1 x (3 x 5 + 3 x 3 + 0 x 3) = 24"
-    # 4 (3·5·6 + 3·3·6 + 3) = 588 with windows of 2 x 3
-    image = replace(CONV, rank=2, kernel_size=(2, 3))
-    assert parameter_formula(image) == "4 x (3 x input x 6 + 3 x 3 x 6 + 1 x 3)"
-    assert parameter_formula(replace(image, input_size=5)) == "4 x (3 x 5 x 6 + 3 x 3 x 6 + 1 x 3) = 588"
 
 
 def test_a_layers_options_and_a_models_layers_can_not_be_written() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from math import prod
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -295,14 +294,3 @@ def output_count(layer: Layer) -> int:
             return len(layer.outputs)
         case _:
             return 1
-
-
-def parameter_formula(cell: Cell | ConvCell) -> str:
-    """The number of a cell's weights as a formula with the numbers in: G (units input + units units + parts units); a
-    convolution's products each times the places of its window."""
-    vectors = {"none": 0, "single": 1, "split": 2}[cell.bias]
-    g, u, i = len(cell.gates), cell.units, cell.input_size
-    window = prod(cell.kernel_size) if isinstance(cell, ConvCell) else 1
-    places = f" x {window}" if isinstance(cell, ConvCell) else ""
-    formula = f"{g} x ({u} x {'input' if i is None else i}{places} + {u} x {u}{places} + {vectors} x {u})"
-    return formula if i is None else f"{formula} = {g * u * ((i + u) * window + vectors)}"

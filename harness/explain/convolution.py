@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from harness.explain import scalar_copies
-from harness.explain.words import GATE_NAMES, ORDER, STATES, UPDATE, Shape, array, choices, times
+from harness.explain.words import GATE_NAMES, ORDER, STATES, UPDATE, Shape, array, choices, parameter_formula, times
 from weight_mapping import oracle
 from weight_mapping.errors import PortingError
-from weight_mapping.spec import ConvCell, Recurrent, parameter_formula
+from weight_mapping.spec import ConvCell, Recurrent
 from weight_mapping.weights import BIAS_PARTS, CellWeights
 
 _EXAMPLE = 8

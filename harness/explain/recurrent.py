@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from harness.explain import convolution, scalar_copies
-from harness.explain.words import GATE_NAMES, ORDER, STATES, UPDATE, array, choices
+from harness.explain.words import GATE_NAMES, ORDER, STATES, UPDATE, array, choices, parameter_formula
 from weight_mapping import layer_names
 from weight_mapping.spec import (
     Bidirectional,
@@ -21,7 +21,6 @@ from weight_mapping.spec import (
     Path,
     Recurrent,
     TimeDistributed,
-    parameter_formula,
     parts,
 )
 from weight_mapping.weights import BIAS_PARTS, Portable

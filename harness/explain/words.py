@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from typing import Any
 
-from weight_mapping.spec import Merge, Recurrent
+from weight_mapping.spec import Cell, ConvCell, Merge, Recurrent
 
 Shape = list[int]
 GATE_NAMES: Mapping[str, Mapping[str, str]] = {
@@ -55,3 +55,14 @@ def choices(
 def times(sizes: Sequence[int]) -> str:
     """'3 x 3'."""
     return " x ".join(map(str, sizes))
+
+
+def parameter_formula(cell: Cell | ConvCell) -> str:
+    """The number of a cell's weights as a formula with the numbers in: G (units input + units units + parts units); a
+    convolution's products each times the places of its window."""
+    vectors = {"none": 0, "single": 1, "split": 2}[cell.bias]
+    g, u, i = len(cell.gates), cell.units, cell.input_size
+    window = prod(cell.kernel_size) if isinstance(cell, ConvCell) else 1
+    places = f" x {window}" if isinstance(cell, ConvCell) else ""
+    formula = f"{g} x ({u} x {'input' if i is None else i}{places} + {u} x {u}{places} + {vectors} x {u})"
+    return formula if i is None else f"{formula} = {g * u * ((i + u) * window + vectors)}"
