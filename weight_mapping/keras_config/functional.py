@@ -17,8 +17,8 @@ from weight_mapping.keras_config.values import refuse_more
 from weight_mapping.keras_config.words import Reading
 from weight_mapping.spec import Bidirectional, Input, Layer, ModelSpec, Node, Plain, Recurrent, Ref
 
-ReadPart = Callable[[Any, str], Layer]
-"""(stored object, name) -> the layer."""
+ReadNamed = Callable[[Any, str], Layer]
+"""(stored object, its name in the graph) -> the layer, which may be a whole model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class _Listed:
     calls: list[Called] = field(default_factory=list)
 
 
-def read_functional(name: str, config: Mapping[str, Any], reading: Reading, read_part: ReadPart) -> ModelSpec:
+def read_functional(name: str, config: Mapping[str, Any], reading: Reading, read_named: ReadNamed) -> ModelSpec:
     """Raises DamagedFile for a graph that does not hang together."""
-    listed = _listed(name, config, reading, read_part)
+    listed = _listed(name, config, reading, read_named)
     outputs = _ends(config.get("output_layers"), "output_layers")
     refuse_more(outputs, "outputs", name)
     wanted = [end[0] for end in _ends(config.get("input_layers"), "input_layers")]
@@ -54,7 +54,7 @@ def read_functional(name: str, config: Mapping[str, Any], reading: Reading, read
     )
 
 
-def _listed(name: str, config: Mapping[str, Any], reading: Reading, read_part: ReadPart) -> _Listed:
+def _listed(name: str, config: Mapping[str, Any], reading: Reading, read_named: ReadNamed) -> _Listed:
     found = _Listed()
     for position, value in enumerate(config["layers"]):
         class_name, inner = described(value, f"layers[{position}]")
@@ -68,7 +68,7 @@ def _listed(name: str, config: Mapping[str, Any], reading: Reading, read_part: R
         found.calls.extend(read_calls(layer_name, value.get("inbound_nodes") or [], reading))
         refuse_more(found.calls, "calls of layers", name)
         if not operation_node(class_name, value):
-            found.layers[layer_name] = read_part(value, layer_name)
+            found.layers[layer_name] = read_named(value, layer_name)
     return found
 
 

@@ -37,10 +37,10 @@ def read_model(value: Any, reading: Reading, stored: Stored, path: Path = ()) ->
     if base == "Sequential" and "input_layers" not in config:
         return _read_sequential(name, config, reading, stored, path)
 
-    def read_part(part: Any, layer_name: str) -> Layer:
+    def read_named(part: Any, layer_name: str) -> Layer:
         return _read_part(part, reading, stored, (*path, layer_name))
 
-    return read_functional(name, config, reading, read_part)
+    return read_functional(name, config, reading, read_named)
 
 
 def _read_part(value: Any, reading: Reading, stored: Stored, path: Path) -> Layer:
