@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.porting.cost import WEIGHT, cost
+from harness.threads import usable
 from weight_mapping import oracle
 from weight_mapping.activations import Activation
 from weight_mapping.errors import DamagedFile, PortingError, UnsafeFile, Unsupported, shown
@@ -24,7 +25,7 @@ from weight_mapping.probe import probe, sizes
 from weight_mapping.spec import Cell, ModelSpec, leaves
 from weight_mapping.weights import Portable
 
-MOST_NUMBERS, MOST_WORKING, MOST_KEPT, MOST_CALLS, MOST_SECONDS = 1 << 25, 1 << 26, 1 << 21, 2000, 1.5
+MOST_NUMBERS, MOST_WORKING, MOST_KEPT, MOST_CALLS, MOST_SECONDS = 1 << 25, 1 << 25, 1 << 21, 2000, 1.5
 """Of all that the layers are given, of what one layer holds while it computes, of the model's outputs (which are
 compared in several ways), of the calls of layers, and of the seconds that a run is told to take (`cost`): a proof
 takes six to eight times as long."""
@@ -33,7 +34,8 @@ MOST_ACTIVATIONS = 8
 _BYTES_A_SECOND = 1 << 23
 """A larger file may take longer: a second more a run for so many bytes that are stored, and as many working numbers as
 bytes. A recurrent layer's weights are used at some 400 steps in that time."""
-_MEMORY = 1 << 30
+_MEMORY, _THREAD = 512 << 20, 16 << 20
+"""Of addresses: for a model of small weights, and for each thread that a framework may start."""
 _PATIENCE = 60.0
 _WAY_OUT = "Port it without a proof (--no-proof), or with one whatever it takes if you trust the file (--trusted)."
 
@@ -54,7 +56,7 @@ def limited(portable: Portable, *, trusted: bool = False) -> Iterator[None]:
         return
     size = sum(array.nbytes for array in portable.arrays().values())
     try:
-        with _memory(_MEMORY + 40 * size), _clock(_PATIENCE + 20 * size / _BYTES_A_SECOND):
+        with _memory(_MEMORY + _THREAD * usable() + 40 * size), _clock(_PATIENCE + 20 * size / _BYTES_A_SECOND):
             yield
     except PortingError:
         raise

@@ -65,7 +65,8 @@ def cost(call: Call, weights: Weights) -> Cost:
 
 
 def _recurrent(call: Call, shape: Shape, numbers: int, weights: Weights) -> Cost:
-    """A trace keeps of every step the sums, the gates twice and the states; a ConvLSTM does so at every place."""
+    """The sums of every step are there at once, and its output twice; of a ConvLSTM at every place, whose windows are
+    laid out twice."""
     depth = len(call.path)
     own = [w for path, w in weights.items() if path[:depth] == call.path and isinstance(w, CellWeights)]
     rows, steps = shape[0], shape[1] if len(shape) > 1 else 0
@@ -73,7 +74,8 @@ def _recurrent(call: Call, shape: Shape, numbers: int, weights: Weights) -> Cost
     working = products = 0
     for cell in own:
         gates, units = cell.kernel.shape[:2]
-        working += rows * steps * space * units * (4 * gates + 6)
+        window = 2 * prod(cell.kernel.shape[2:]) if cell.kernel.ndim > 3 else 0
+        working += rows * steps * space * (units * (gates + 2) + window)
         products += max(rows, _FEWEST) * steps * space * (cell.kernel.size + cell.recurrent.size)
     return Cost(cells=len(own), steps=steps * len(own), numbers=numbers, working=working, products=products)
 
@@ -125,6 +127,15 @@ def _local(_o: Options, w: Mapping[str, Shape], shapes: Sequence[Shape]) -> Esti
 def _pool(o: Options, _w: Mapping[str, Shape], shapes: Sequence[Shape]) -> Estimate:
     """Windows are seen, not laid out; what is looked at so takes as long as twenty products."""
     return 0, 20 * prod(shapes[0]) * prod(o["size"]) // prod(o["strides"])
+
+
+def _repeated(o: Options, _w: Mapping[str, Shape], shapes: Sequence[Shape]) -> Estimate:
+    return prod(shapes[0]) * o["n"], 0
+
+
+def _padded(o: Options, _w: Mapping[str, Shape], shapes: Sequence[Shape]) -> Estimate:
+    wider = prod(n + sum(around) for n, around in zip(_space(o, shapes[0]), o["padding"], strict=True))
+    return prod(shapes[0]) // max(prod(_space(o, shapes[0])), 1) * wider, 0
 
 
 def _resized(o: Options, _w: Mapping[str, Shape], shapes: Sequence[Shape]) -> Estimate:
@@ -190,6 +201,8 @@ _PLAIN: Mapping[str, Callable[[Options, Mapping[str, Shape], Sequence[Shape]], E
     "conv_transpose": _transposed,
     "local_conv": _local,
     "pool": _pool,
+    "repeat_vector": _repeated,
+    "zero_padding": _padded,
     "up_sampling": _resized,
     "resize": _resized,
     "attention": _attention,

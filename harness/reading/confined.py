@@ -70,7 +70,7 @@ _FORKING = "import sys; sys.path[:] = sys.argv[1:]; from harness.reading.forking
 class Limits:
     """Of one reading; memory in bytes, beside that of Python and its libraries."""
 
-    memory: int = 1 << 30
+    memory: int = 384 << 20
     processor_seconds: int = 10
     wall_seconds: int = 60
 

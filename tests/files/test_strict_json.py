@@ -41,6 +41,15 @@ def test_a_document_beyond_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch)
         strict_json.parse(b'"' + b"a" * 100 + b'"', "config.json")
 
 
+def test_more_values_than_memory_is_given_for_are_refused_before_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strict_json, "MAX_VALUES", 100)
+    for document in (b"[" + b"[]," * 60 + b"[]]", b'{"a": [' + b'{"b":1},' * 60 + b"{}]}", b"[" + b"1," * 100 + b"1]"):
+        with monkeypatch.context() as patch, pytest.raises(DamagedFile, match="too many values"):
+            patch.setattr(strict_json.json, "loads", None)
+            strict_json.parse(document, "config.json")
+    assert strict_json.parse(b"[" + b"1," * 99 + b"1]", "config.json")
+
+
 def test_what_keras_writes_passes() -> None:
     text = '{"name": "日本 \\ud83d\\ude00", "config": [1, 2.5, -3e-7, null, true, 18446744073709551615]}'
     assert strict_json.parse_object(text, "config.json")["name"] == "日本 😀"

@@ -96,6 +96,13 @@ def test_what_a_small_file_can_blow_up_costs_more_for_it() -> None:
         assert large.working + large.products > 100 * (small.working + small.products), kind
 
 
+@pytest.mark.parametrize("channels_first", [False, True])
+def test_what_repeats_and_what_pads_holds_what_comes_of_it(channels_first: bool) -> None:
+    sides = {"rank": 1, "padding": ((3, 100_000),), "channels_first": channels_first}
+    assert told(plain("repeat_vector", n=100_000), (3, 12)).working == 3 * 100_000 * 12
+    assert told(plain("zero_padding", **sides), (3, 12, 12)).working == 3 * (12 + 100_003) * 12
+
+
 def test_a_layer_without_kernels_costs_what_it_is_given() -> None:
     assert told(plain("flatten"), (3, 12, 5)) == Cost(numbers=180)
     assert all(told(plain(kind), (3, 12, 5)).products == 0 for kind, row in KINDS.items() if row.training_only)

@@ -168,3 +168,17 @@ def test_the_trace_has_every_gate_and_state() -> None:
     z, n = gru.gates["z"], gru.gates["n"]
     assert error(gru.h[:, 1:], z * gru.h[:, :-1] + (1 - z) * n) < BOUND
     assert np.array_equal(gru.inputs, lstm.outputs) and np.array_equal(lstm.inputs, x)
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("mask", [None, *patterns(4)])
+def test_a_run_that_is_not_traced_gives_the_same_and_keeps_no_steps(name: str, mask: str | None) -> None:
+    one = Recurrent(cells=(CELLS[name], replace(CELLS[name], units=5)), return_sequences=True, return_state=True)
+    x = np.random.default_rng(3).normal(size=(4, STEPS, 6))
+    for layer in (one, Bidirectional(forward=one, backward=replace(one, go_backwards=True))):
+        options: dict[str, Any] = {"mask": None if mask is None else patterns(4)[mask]}
+        whole, lean = (oracle.forward(layer, weights(layer, 6), x, traced=told, **options) for told in (True, False))
+        for a, b in zip((*whole.outputs, *whole.states), (*lean.outputs, *lean.states), strict=True):
+            assert np.array_equal(a, b)
+        assert all(cell.steps == () and cell.gates == {} and cell.h.shape[1] == 1 for cell in lean.cells.values())
+        assert all(len(cell.steps) == STEPS for cell in whole.cells.values())

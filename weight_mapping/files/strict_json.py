@@ -11,6 +11,8 @@ from weight_mapping.errors import DamagedFile, shown
 from weight_mapping.files.guard import Source, reading
 
 MAX_BYTES = 64 << 20
+MAX_VALUES = 1 << 22
+"""Each takes up to a hundred bytes of memory, and two in the file."""
 MAX_DEPTH = 200
 MAX_INTEGER = 1 << 64
 
@@ -20,6 +22,7 @@ def parse(data: bytes | str, where: str) -> Any:
     _check_size(len(data), where)
     with reading(where):
         text = data.decode("utf-8") if isinstance(data, bytes) else data
+        _check_values(text, where)
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
     _check(value, where)
     return value
@@ -43,6 +46,15 @@ def _check_size(size: int, where: str) -> None:
     if size > MAX_BYTES:
         raise DamagedFile(
             "the JSON is too large", where=where, found=f"{size:,} bytes", expected=f"at most {MAX_BYTES:,}"
+        )
+
+
+def _check_values(text: str, where: str) -> None:
+    """Before any is made. What stands in strings counts too: there is room for it."""
+    values = sum(map(text.count, ",[{"))
+    if values > MAX_VALUES:
+        raise DamagedFile(
+            "the JSON holds too many values", where=where, found=f"{values:,}", expected=f"at most {MAX_VALUES:,}"
         )
 
 

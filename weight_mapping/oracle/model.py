@@ -100,7 +100,9 @@ class _Walk:
         stateful = layer.forward.stateful if isinstance(layer, Bidirectional) else layer.stateful
         before = self.states.get(call.path, ()) if stateful else ()
         start = call.initial_state or before
-        trace = forward(layer, weights, call.inputs[0], mask=call.mask, initial_state=start, read=self.read)
+        trace = forward(
+            layer, weights, call.inputs[0], mask=call.mask, initial_state=start, read=self.read, traced=False
+        )
         if stateful:
             self.final[call.path] = trace.states
         return trace.outputs

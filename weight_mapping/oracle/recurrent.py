@@ -34,12 +34,14 @@ def forward(
     initial_state: Sequence[ArrayLike] = (),
     dropout: Dropouts | None = None,
     read: Read = float64,
+    traced: bool = True,
 ) -> Trace:
     """The layer's run over x (B, T, i), time first if time_major, images for a ConvLSTM; computed in float64.
 
     `weights` and `dropout` by path within the layer: ("0",), ("forward", "0"). `mask` has the first two axes of x, True
-    where a step counts. `initial_state` in Keras' order; zeros where empty. Raises WeightsMismatch for the weights of
-    another cell, PortingError for a mask or states that do not fit."""
+    where a step counts. `initial_state` in Keras' order; zeros where empty. Without `traced` a cell keeps its
+    outputs and the states in which it ends, and nothing else of its steps: a third of the memory. Raises
+    WeightsMismatch for the weights of another cell, PortingError for a mask or states that do not fit."""
     x = np.asarray(x, np.float64)
     counts = None if mask is None else np.asarray(mask, bool)
     states = [np.asarray(state, np.float64) for state in initial_state]
@@ -50,12 +52,19 @@ def forward(
     if 0 in x.shape[:2]:
         raise PortingError("an input without samples or without time steps", found=x.shape)
     if isinstance(layer, Bidirectional):
-        return _bidirectional(layer, weights, x, counts, states, dropout or {}, read)
-    return _recurrent(layer, weights, x, counts, states, dropout or {}, read)
+        return _bidirectional(layer, weights, x, counts, states, dropout or {}, read, traced)
+    return _recurrent(layer, weights, x, counts, states, dropout or {}, read, traced)
 
 
 def _recurrent(
-    layer: Recurrent, weights: Weights, x: Float, mask: Bool | None, states: list[Float], dropout: Dropouts, read: Read
+    layer: Recurrent,
+    weights: Weights,
+    x: Float,
+    mask: Bool | None,
+    states: list[Float],
+    dropout: Dropouts,
+    read: Read,
+    traced: bool,
 ) -> Trace:
     y = conv_lstm.channels_last(layer, _in_processing_order(layer, x), 2)
     mask = None if mask is None else _in_processing_order(layer, mask)
@@ -64,7 +73,8 @@ def _recurrent(
     for n, cell in enumerate(layer.cells):
         own, states = states[: len(cell.states)], states[len(cell.states) :]
         path = (str(n),)
-        cells[path] = _run(layer, cell, _of(cell, weights, path), y, mask, own, dropout.get(path, Dropout()), read)
+        drawn = dropout.get(path, Dropout())
+        cells[path] = _run(layer, cell, _of(cell, weights, path), y, mask, own, drawn, read, traced)
         y = cells[path].outputs
     final = [conv_lstm.channels(layer, state[:, -1], 1) for trace in cells.values() for state in trace.states]
     if layer.return_sequences:
@@ -85,6 +95,7 @@ def _run(
     initial: list[Float],
     dropout: Dropout,
     read: Read,
+    traced: bool,
 ) -> CellTrace:
     """One cell over x (B, T, …) in processing order."""
     w, u = products(cell, weights, dropout, read)
@@ -101,11 +112,14 @@ def _run(
         counts = step_mask(mask, t, zeros.ndim)
         output = np.where(counts, step.states[0], zeros if layer.zero_output_for_mask else output)
         states = tuple(np.where(counts, new, old) for new, old in zip(step.states, states, strict=True))
-        steps.append(step)
-        history.append(states)
         outputs.append(output)
+        if traced:
+            steps.append(step)
+            history.append(states)
+        else:
+            history = [states]
     h, *c = (np.stack(each, axis=1) for each in zip(*history, strict=True))
-    gates = np.stack([step.gates for step in steps], axis=2)
+    gates = np.stack([step.gates for step in steps], axis=2) if traced else ()
     return CellTrace(
         cell=cell,
         weights=weights,
@@ -113,7 +127,7 @@ def _run(
         inputs=x,
         h=h,
         c=c[0] if c else None,
-        gates=dict(zip(cell.gates, gates, strict=True)),
+        gates=dict(zip(cell.gates, gates, strict=traced)),
         outputs=np.stack(outputs, axis=1),
         steps=tuple(steps),
     )
@@ -127,10 +141,11 @@ def _bidirectional(
     states: list[Float],
     dropout: Dropouts,
     read: Read,
+    traced: bool,
 ) -> Trace:
     split = layer.forward.state_count
     ahead, back = (
-        _recurrent(part, inside(weights, name), x, mask, own, inside(dropout, name), read)
+        _recurrent(part, inside(weights, name), x, mask, own, inside(dropout, name), read, traced)
         for part, name, own in (
             (layer.forward, "forward", states[:split]), (layer.backward, "backward", states[split:]),
         )

@@ -51,7 +51,8 @@ class CellTrace:
     """One cell over time, in processing order (a layer with go_backwards starts at the last step of its input).
 
     `h` and `c` (B, T+1, u) start with the initial state and hold what the mask left; `gates` by letter (B, T, u) and
-    `outputs` (B, T, u). A ConvLSTM has its spatial axes before u. A cell without a cell state has `c` None."""
+    `outputs` (B, T, u). A ConvLSTM has its spatial axes before u. A cell without a cell state has `c` None.
+    Of a run that is not traced, `h` and `c` hold the last step alone (B, 1, u), and there are no gates and no steps."""
 
     cell: Cell | ConvCell
     weights: CellWeights
