@@ -18,9 +18,11 @@ from harness.bench.speed import Figure, Roof, Start, Timing
 from weight_mapping.declared import check
 from weight_mapping.errors import DamagedFile, shown
 from weight_mapping.files.guard import reading, source
-from weight_mapping.files.strict_json import text_of
+from weight_mapping.files.strict_json import check_values, text_of
 
 SCHEMA = 1
+_MOST_VALUES = 1 << 23
+"""In a stranger's file: a case has some hundreds."""
 HOLDS, FAILS, NOT_MEASURED, CHAOTIC = "holds", "fails", "not measured", "chaotic"
 INTERRUPTED = "interrupted"
 
@@ -242,9 +244,10 @@ def read(text: str) -> Results:
 def read_file(path: Path) -> Results:
     """The results in a stranger's file, which must be a regular one; DamagedFile says what is wrong with it."""
     with reading(shown(path.name)):
-        text = text_of(source(path))
+        text = text_of(source(path)).decode()
+        check_values(text, shown(path), _MOST_VALUES)
     try:
-        return read(text.decode())
+        return read(text)
     except ValueError as error:
         raise DamagedFile("no results of this program", where=shown(path), found=shown(error)) from error
 

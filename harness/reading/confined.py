@@ -71,7 +71,7 @@ class Limits:
     """Of one reading; memory in bytes, beside that of Python and its libraries."""
 
     memory: int = 384 << 20
-    processor_seconds: int = 10
+    processor_seconds: int = 6
     wall_seconds: int = 60
 
 

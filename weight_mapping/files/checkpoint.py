@@ -6,7 +6,7 @@ blocks are compared when it is read, an array's with the array."""
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
 
@@ -57,6 +57,7 @@ def read_checkpoint(index: Source, find: Callable[[str], Source], max_bytes: int
     with reading(index.name):
         entries = dict(_table(index))
         shards = _shards(entries.pop(b"", b""), index, find)
+        _check_ends(entries.values(), shards, index.name)
         budget = array_budget(sum(shard.length for shard in shards), max_bytes)
         graph = entries.get(object_graph.KEY)
         paths = None if graph is None else object_graph.variables(_graph(graph, shards, index.name), index.name)
@@ -99,6 +100,19 @@ def _shards(header: bytes, index: Source, find: Callable[[str], Source]) -> list
         raise DamagedFile("the checkpoint has no usable number of shards", where=index.name, found=count)
     prefix = index.path.name.removesuffix(".index")
     return [find(f"{prefix}.data-{n:05d}-of-{count:05d}") for n in range(count)]
+
+
+def _check_ends(entries: Iterable[bytes], shards: list[Source], where: str) -> None:
+    """No shard goes on behind its last array: a hole there costs nothing on the disk, and would all be hashed."""
+    ends = [0] * len(shards)
+    for entry in entries:
+        shard, offset, size = (protobuf.number(entry, field, where) for field in (3, 4, 5))
+        if shard < len(shards):
+            ends[shard] = max(ends[shard], offset + size)
+    for shard, end in zip(shards, ends, strict=True):
+        if shard.length > end:
+            found, expected = f"{shard.length:,} bytes", f"at most {end:,}"
+            raise DamagedFile("a shard goes on behind its last array", where=shard.name, found=found, expected=expected)
 
 
 def _place(entry: bytes, shards: list[Source], where: str) -> Source:

@@ -8,12 +8,17 @@ from collections.abc import Iterator
 from weight_mapping.errors import DamagedFile
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+MOST = 1 << 19
+"""Fields of one message. A layer has some tens of nodes in an object graph."""
 
 
 def fields(data: bytes, where: str) -> Iterator[tuple[int, int | bytes]]:
     """Every field of one message in order: (number, value); a nested message is bytes."""
-    at = 0
+    at = told = 0
     while at < len(data):
+        told += 1
+        if told > MOST:
+            raise DamagedFile("a message of too many fields", where=where, expected=f"at most {MOST:,}")
         tag, at = varint(data, at, where)
         kind = tag & 7
         value: int | bytes
