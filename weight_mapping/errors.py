@@ -20,7 +20,7 @@ class PortingError(Exception):
         way_out: str | None = None,
     ) -> None:
         self.what, self.where, self.found, self.expected, self.way_out = what, where, found, expected, way_out
-        parts = [f"{where}: {what}" if where else what]
+        parts = [f"{on_one_line(where)}: {what}" if where else what]
         if found is not None:
             parts.append(f"found {found}")
         if expected is not None:
@@ -84,8 +84,13 @@ def printable(text: object, limit: int | None = None) -> str:
 
 
 def shown(name: object) -> str:
-    """A name from a file as it may be shown in one line: `printable`, at most 200 characters."""
-    return printable(name, _CUT)
+    """A name from a file as it may be shown in one line: `on_one_line`, at most 200 characters."""
+    return on_one_line(name, _CUT)
+
+
+def on_one_line(text: object, limit: int | None = None) -> str:
+    """`printable`, the ends of lines spelled out too: a name with one in it would write a line of its own."""
+    return printable(text, limit).replace("\n", "\\x0a")
 
 
 def _harmless(c: str) -> bool:

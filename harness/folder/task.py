@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.porting.request import Request
-from weight_mapping.errors import printable
+from weight_mapping.errors import on_one_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,4 +76,4 @@ def identity(sha256: str, code: str, options: dict[str, Any]) -> str:
 
 def spelled(text: object, limit: int | None = None) -> str:
     """Any text as one harmless line."""
-    return printable(text, limit).replace("\n", "\\x0a")
+    return on_one_line(text, limit)

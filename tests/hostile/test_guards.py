@@ -4,6 +4,7 @@ real, and each check is what stops them. `CLAUSES` are those of the test list; e
 from __future__ import annotations
 
 import ast
+import os
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,10 +16,12 @@ import numpy as np
 import pytest
 from attacks import ATTACKS, Make
 from attacks.changed_h5 import array, h5, option
+from attacks.checkpoints import checkpoint, numbers
 from attacks.graphs import entry, graph, layer, lstm, stacked, tensor, wide
 from attacks.keras_zips import zipped
 from attacks.no_models import written
 from attacks.ports import tensors
+from attacks.savedmodels import field, savedmodel
 from attacks.sizes import sequences
 from attacks.tfjs import tfjs
 
@@ -26,7 +29,8 @@ import weight_mapping as wm
 from harness.porting import affordable
 from weight_mapping import exchange
 from weight_mapping.errors import PortingError
-from weight_mapping.files import guard, hdf5, hdf5_data, open_archive, opening, safetensors, strict_json
+from weight_mapping.files import checkpoint as checkpoints
+from weight_mapping.files import guard, hdf5, hdf5_data, open_archive, opening, protobuf, safetensors, strict_json
 from weight_mapping.files import tfjs as shards
 from weight_mapping.files import zipped as zips
 from weight_mapping.keras_config import calls, values
@@ -97,6 +101,11 @@ def twice(folder: Path) -> Path:
 
 def bomb(file: Any) -> None:
     file.create_dataset("model_weights/b", data=np.zeros(1 << 18, np.float32), chunks=(1 << 18,), compression="gzip")
+
+
+def many_nodes(model: Path) -> None:
+    path = model / "keras_metadata.pb"
+    path.write_bytes(path.read_bytes() + field(1, b"") * 120)
 
 
 def cut(folder: Path) -> Path:
@@ -185,6 +194,14 @@ GUARDS: Mapping[str, Guard] = {
         clause="S07", attack=zipped(lambda m: m.update({"more": bytes(8 << 20)}), zipfile.ZIP_DEFLATED),
         said="unpacks to far more", without=((zips, "MAX_RATIO", 10_000),),
     ),
+    "a hole behind a shard's arrays": Guard(
+        clause="S06", attack=checkpoint(lambda folder: os.truncate(numbers(folder), 1 << 20)), said="behind its last",
+        without=((checkpoints, "_check_ends", nothing),),
+    ),
+    "a message of many fields": Guard(
+        clause="S13", attack=savedmodel(many_nodes), said="too many fields", under=((protobuf, "MOST", 100),),
+        without=((protobuf, "MOST", 1000),),
+    ),
     "filter": Guard(
         clause="S08", attack=ATTACKS["h5 unknown filter"], said="filter 6",
         without=((hdf5_data, "FILTERS", {**hdf5_data.FILTERS, 6: "scale-offset"}),),
@@ -230,6 +247,10 @@ GUARDS: Mapping[str, Guard] = {
     "a long document": Guard(
         clause="S15", attack=document(b'{"a": "' + b"x" * 300 + b'"}'), said="too large", load=parsed,
         under=((strict_json, "MAX_BYTES", 100),), without=((strict_json, "MAX_BYTES", 1000),),
+    ),
+    "a document of many values": Guard(
+        clause="S15", attack=document(b'{"a": [' + b"[]," * 60 + b"[]]}"), said="too many values", load=parsed,
+        under=((strict_json, "MAX_VALUES", 100),), without=((strict_json, "MAX_VALUES", 1000),),
     ),
     "a key twice": Guard(
         clause="S15", attack=document(b'{"a": 1, "a": 2}'), said="twice", load=parsed,

@@ -106,9 +106,9 @@ def _check_ends(entries: Iterable[bytes], shards: list[Source], where: str) -> N
     """No shard goes on behind its last array: a hole there costs nothing on the disk, and would all be hashed."""
     ends = [0] * len(shards)
     for entry in entries:
-        shard, offset, size = (protobuf.number(entry, field, where) for field in (3, 4, 5))
-        if shard < len(shards):
-            ends[shard] = max(ends[shard], offset + size)
+        number, offset, size = (protobuf.number(entry, field, where) for field in (3, 4, 5))
+        if number < len(shards):
+            ends[number] = max(ends[number], offset + size)
     for shard, end in zip(shards, ends, strict=True):
         if shard.length > end:
             found, expected = f"{shard.length:,} bytes", f"at most {end:,}"

@@ -60,6 +60,13 @@ ATTACKS: Mapping[str, Make] = {
     "checkpoint's numbers are a device": _instead(lambda path: path.symlink_to("/dev/zero")),
     "checkpoint's numbers are a folder": _instead(lambda path: path.mkdir()),
     "checkpoint's numbers cut": checkpoint(lambda folder: os.truncate(numbers(folder), 100)),
+    "checkpoint's numbers go on in a hole": checkpoint(lambda folder: os.truncate(numbers(folder), 1 << 40)),
+    "checkpoint's list leads elsewhere": checkpoint(
+        lambda folder: [
+            (folder / "checkpoint").write_text('model_checkpoint_path: "../../../../etc/passwd\\033[2J"\n'),
+            index(folder).rename(folder / "one.index"), shutil.copyfile(folder / "one.index", folder / "two.index"),
+        ]
+    ),
     "checkpoint's list is a pipe": checkpoint(
         lambda folder: [
             (folder / "checkpoint").unlink(), os.mkfifo(folder / "checkpoint"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import stat
+import struct
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -112,7 +113,40 @@ ATTACKS: dict[str, Make] = {
         )
     ),
 }
+
+
+def _ends_elsewhere(folder: Path) -> Path:
+    """The directory's end is said by a zip64 record at an address of 2^60."""
+    raw = KERAS.read_bytes()
+    at = raw.rindex(b"PK\x05\x06")
+    locator = b"PK\x06\x07" + struct.pack("<IQI", 0, 1 << 60, 1)
+    end = raw[at : at + 8] + b"\xff" * 12 + raw[at + 20 :]
+    (folder / "model.keras").write_bytes(raw[:at] + locator + end)
+    return folder / "model.keras"
+
+
+def _one_for_many(folder: Path) -> Path:
+    """Five thousand names of one packed megabyte. Source: Fifield, A better zip bomb, WOOT 2019."""
+    blob = io.BytesIO()
+    with zipfile.ZipFile(blob, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", bytes(1 << 20))
+    raw = blob.getvalue()
+    at, end = raw.index(b"PK\x01\x02"), raw.rindex(b"PK\x05\x06")
+    own = raw[at:end]
+    others = b"".join(own[:46] + b"config%05d" % n for n in range(5000))  # names as long as its own
+    told = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 5001, 5001, len(own) + len(others), at, 0)
+    (folder / "model.keras").write_bytes(raw[:at] + own + others + told)
+    return folder / "model.keras"
+
+
 ATTACKS |= {
+    "zip ends elsewhere": _ends_elsewhere,
+    "zip of one packed member 5000 times": _one_for_many,
+    "zip name of escapes": zipped(lambda m: m.update({"../\x1b[2J\u202e\n": b""})),
+    "zip weights are a folder": zipped(lambda m: m.pop("model.weights.h5") and m.update({"model.weights.h5/": b""})),
+    "zip weights are an archive of arrays": zipped(
+        lambda m: m.update({"model.weights.npz": m.pop("model.weights.h5")})
+    ),
     "zip of 100000 members": zipped(lambda m: m.update({f"assets/{n}": b"" for n in range(100_000)})),
     "zip of 9000 members": zipped(
         lambda m: m.update({f"assets/{n}": b"x" for n in range(9000)}) or m.pop("config.json")

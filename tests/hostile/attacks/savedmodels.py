@@ -101,6 +101,13 @@ ATTACKS: Mapping[str, Make] = {
     "savedmodel of 200000 nodes": savedmodel(
         lambda model: (model / "keras_metadata.pb").write_bytes(field(1, field(3, b"root") + field(5, b"{}")) * 200_000)
     ),
+    "savedmodel of a million empty nodes": savedmodel(
+        lambda model: (model / "keras_metadata.pb").write_bytes(field(1, b"") * 1_000_000)
+    ),
+    "savedmodel of a number without end": savedmodel(
+        lambda model: (model / "keras_metadata.pb").write_bytes(b"\x0a" + b"\xff" * 100)
+    ),
+    "savedmodel's variables are itself": _instead("variables", lambda path: path.symlink_to(".")),
     "savedmodel of a message without end": savedmodel(
         lambda model: (model / "keras_metadata.pb").write_bytes(b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\x7f")
     ),

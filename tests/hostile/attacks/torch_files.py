@@ -1,4 +1,4 @@
-"""`.pt` files that call something, or declare more than they hold."""
+"""`.pt` files, and one of NumPy's, that call something, or declare more than they hold."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from attacks.changed_h5 import Make
 from attacks.no_models import written
@@ -72,6 +74,13 @@ def _tar_pt(folder: Path) -> Path:
     return path
 
 
+def _objects(folder: Path) -> Path:
+    """NumPy's archive with an array of Python objects, which make the folder `canary` when they are unpickled."""
+    objects = np.array([Runs(str(folder / "canary"))], object)
+    np.savez(folder / "model.npz", a=objects)
+    return folder / "model.npz"
+
+
 def _nested_pairs(depth: int) -> Any:
     """A tuple of 2 ** depth numbers in so many pairs: whoever hashes or prints it does not end."""
     pair: Any = (1, 2)
@@ -128,6 +137,7 @@ ATTACKS: dict[str, Make] = {
     "pt strides": torch_file(_stride_bomb),
     "pt deflated": _deflated_pt,
     "pt tar": _tar_pt,
+    "npz of objects": _objects,
     "pickle": lambda folder: written("model.pt", pickle.dumps(Runs(str(folder / "canary"))))(folder),
 }
 ATTACKS |= {
