@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from weight_mapping.masks import reachable
-from weight_mapping.spec import Input, ModelSpec, Plain
+from weight_mapping.plain import KINDS
+from weight_mapping.spec import Input, Layer, ModelSpec, Operation, Plain, TimeDistributed
 from weight_mapping.weights import Array
 
 BATCH, TIME, SIDE = 3, 12, 8
@@ -40,8 +41,43 @@ def sizes(one: Input, batch: int = BATCH) -> tuple[int, ...]:
 
 
 def _consumers(spec: ModelSpec, name: str) -> list[Plain]:
-    layers = [spec.layers[n.layer] for n in spec.nodes if any(ref.node == name for ref in n.inputs)]
-    return [layer for layer in layers if isinstance(layer, Plain)]
+    """The layers that take an input's own numbers: at each step, inside a model, or behind what only moves numbers. A
+    model within is looked into once for each of its inputs, however often it is called."""
+    found: list[Plain] = []
+    waiting, seen = [(spec, name)], set()
+    while waiting:
+        model, entering = waiting.pop()
+        if (id(model), entering) in seen:
+            continue
+        seen.add((id(model), entering))
+        followed = {entering}
+        for node in model.nodes:
+            layer = model.layers[node.layer]
+            while isinstance(layer, TimeDistributed):
+                layer = layer.layer
+            given = [place for place, ref in enumerate(node.inputs) if ref.node in followed]
+            if isinstance(layer, ModelSpec):
+                waiting += [(layer, layer.inputs[place].name) for place in given]
+            elif isinstance(layer, Plain) and given:
+                found.append(layer)
+            if given and _moves(layer):
+                followed.add(node.name)
+    return found
+
+
+def _moves(layer: Layer) -> bool:
+    """Whether the layer's outputs are its inputs' numbers, at other places."""
+    if isinstance(layer, Plain):
+        return layer.kind in _MOVING or KINDS[layer.kind].training_only
+    return isinstance(layer, Operation) and layer.name in _MOVING_OPERATIONS
+
+
+_MOVING = ("identity", "reshape", "flatten", "permute", "repeat_vector", "concatenate", "cropping")
+_MOVING_OPERATIONS = (
+    "cast", "identity", "get_item", "strided_slice", "reshape", "transpose", "expand_dims", "squeeze", "concatenate",
+    "concatenate_inputs", "stack", "stack_inputs", "split", "split_sizes", "unstack", "flip", "swapaxes", "moveaxis",
+    "take", "repeat", "roll", "tile",
+)  # fmt: skip
 
 
 def _vocabulary(spec: ModelSpec, name: str) -> int | None:
