@@ -9,7 +9,6 @@ import pytest
 
 from harness.backends import loaded_keras
 from harness.porting import affordable
-from harness.porting.request import Request
 from weight_mapping.errors import Unsupported
 from weight_mapping.spec import ModelSpec
 from weight_mapping.weights import Portable
@@ -25,6 +24,6 @@ def test_a_process_that_does_not_answer_in_time_is_ended(monkeypatch: pytest.Mon
     monkeypatch.setattr(loaded_keras._process, "cache_clear", lambda: None, raising=False)
     monkeypatch.setattr(affordable, "_PATIENCE", 0.1)
     with pytest.raises(Unsupported, match="too long"), affordable.limited(NOTHING):
-        loaded_keras._asked("keras", "folder", Request(target="keras").model)
+        loaded_keras._asked("keras", "folder", "model.keras")
     assert process.wait() < 0
     process.communicate()
