@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from weight_mapping.errors import DamagedFile, Unsupported, shown
@@ -29,13 +30,9 @@ def read_option(kind: str, option: str, value: Any, rank: int, reading: Reading,
     return READERS[name](value, where)
 
 
-def _or_none(read: Reader) -> Reader:
+def _or_none(read: Reader, value: Any, where: str) -> Any:
     """Null stays what it is: the layer then has none, or takes what another of its options says."""
-
-    def optional(value: Any, where: str) -> Any:
-        return None if value is None else read(value, where)
-
-    return optional
+    return None if value is None else read(value, where)
 
 
 def _steps(value: Any, rank: int, where: str) -> tuple[int, ...] | None:
@@ -110,22 +107,22 @@ _EQUATION = re.compile(r"(\.\.\.)?[a-zA-Z]+,[a-zA-Z]+->(\.\.\.)?[a-zA-Z]+")
 _OPTIONS: tuple[tuple[Reader, tuple[str, ...]], ...] = (
     (whole, ("units", "filters", "input_dim", "output_dim", "n", "features", "depth_multiplier")),
     (whole, ("groups", "num_heads", "key_dim")),
-    (_or_none(whole), ("value_dim", "key_value_heads", "window")),
+    (partial(_or_none, whole), ("value_dim", "key_value_heads", "window")),
     (_groups, ("group_normalization.groups",)),
     (flag, ("use_bias", "mask_zero", "normalize", "center", "scale", "rms", "invert", "keepdims")),
     (flag, ("use_scale", "causal", "gate", "antialias")),
     (number, ("mask_value", "stddev", "epsilon", "momentum", "offset", "rescaling.scale")),
     (share, ("rate", "dropout")),
-    (_or_none(_statistics), ("mean", "variance")),
+    (partial(_or_none, _statistics), ("mean", "variance")),
     (integers, ("target_shape", "dims")),
     (_axis, ("axis",)),
     (_axes, ("layer_normalization.axis", "rms_normalization.axis", "unit_normalization.axis", "normalization.axis")),
     (_axis_or_axes, ("axes",)),
-    (_or_none(_axes), ("multi_head_attention.axes",)),
+    (partial(_or_none, _axes), ("multi_head_attention.axes",)),
     (_shared_axes, ("shared_axes",)),
-    (_or_none(_lengths), ("noise_shape",)),
-    (_or_none(_output_shape), ("output_shape",)),
-    (_or_none(_letters), ("bias_axes",)),
+    (partial(_or_none, _lengths), ("noise_shape",)),
+    (partial(_or_none, _output_shape), ("output_shape",)),
+    (partial(_or_none, _letters), ("bias_axes",)),
     (_equation, ("equation",)),
     (_channels_first, ("channels_first",)),
     (word("valid", "same"), ("pool.padding", "conv_transpose.padding")),
