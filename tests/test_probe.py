@@ -52,6 +52,11 @@ def test_each_input_of_a_model_within_has_its_own() -> None:
     assert np.array_equal(ids, ids.round()) and not np.array_equal(numbers, numbers.round())
 
 
+def test_an_input_of_truths_shows_some_step_of_every_row() -> None:
+    [x] = probe(chain("m", Input(name="x", shape=(None, 6), dtype="bool"), {"d": plain("dropout")}), batch=40)
+    assert set(np.unique(x)) == {0, 1} and x[:, 0].all()
+
+
 def test_numbers_that_a_layer_changes_are_no_ids() -> None:
     [x] = probe(chain("m", Input(name="x", shape=(None, 6, 4)), {"d": plain("dense"), "e": IDS}))
     assert not np.array_equal(x, x.round())

@@ -45,7 +45,9 @@ def run(
         raise PortingError(
             f"the model {model.name} takes {len(model.inputs)} inputs", found=len(inputs), expected=names
         )
-    values: dict[Ref, Tensor] = {Ref(i.name): x for i, x in zip(model.inputs, inputs, strict=True)}
+    values: dict[Ref, Tensor] = {
+        Ref(i.name): x != 0 if i.dtype == "bool" else x for i, x in zip(model.inputs, inputs, strict=True)
+    }
     known: dict[Ref, Any] = dict(zip(values, masks or [None] * len(inputs), strict=True))
     for node in model.nodes:
         outputs, output_masks = _step(model, node, values, known, call, xp, (*path, node.layer))

@@ -23,7 +23,10 @@ def probe(spec: ModelSpec, seed: int = 0, *, batch: int = BATCH) -> list[Array]:
 def _drawn(spec: ModelSpec, one: Input, rng: np.random.Generator, batch: int) -> Array:
     shape = sizes(one, batch)
     vocabulary, blank = _vocabulary(spec, one.name), _blank(spec, one.name)
-    if vocabulary is not None:
+    if one.dtype == "bool":
+        x = rng.integers(0, 2, shape).astype(np.float32)
+        x[:, :1] = 1  # a mask that hides every step leaves nothing to average
+    elif vocabulary is not None:
         x = rng.integers(1 if vocabulary > 1 else 0, vocabulary, shape).astype(np.float32)
     else:
         x = rng.standard_normal(shape).astype(np.float32)

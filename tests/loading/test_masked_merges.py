@@ -65,3 +65,24 @@ def test_masks_go_through_merges_as_in_the_keras_that_wrote_them(generation: int
     close(listed(wm.oracle.run(wm.load(tmp_path / "again.keras"), *ids)), expected)
     with pytest.raises(Unrepresentable, match=r"a mask that reaches this layer|as a node of a Keras 2 model"):
         wm.save(portable, tmp_path / "other.keras", keras=5 - generation)
+
+
+@pytest.mark.parametrize("generation", FRAMEWORKS)
+def test_a_mask_that_is_an_input(generation: int, tmp_path: Path) -> None:
+    """Given as booleans, as Keras takes it, or as numbers."""
+    K = framework(generation)
+    x, mask = K.Input((7, 3)), K.Input((7,), dtype="bool")
+    seen = [K.layers.LSTM(4, return_sequences=True)(x, mask=mask), K.layers.GlobalAveragePooling1D()(x, mask=mask)]
+    model = drawn(K.Model([x, mask], seen))
+    rng = np.random.default_rng(4)
+    steps, shown = rng.standard_normal((5, 7, 3)).astype(np.float32), rng.random((5, 7)) > 0.4
+    shown[:, 0] = True
+    expected = [np.asarray(y) for y in model([steps, shown], training=False)]
+    model.save(tmp_path / "model.h5")
+    K.backend.clear_session()
+    portable = wm.load(tmp_path / "model.h5")
+    module = wt.build(portable).eval()
+    for given in (shown, shown.astype(np.float32)):
+        close(listed(wm.oracle.run(portable, steps, given)), expected)
+        with torch.no_grad():
+            close(listed(module(torch.tensor(steps), torch.tensor(given))), expected)
