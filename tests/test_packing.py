@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weight_mapping import oracle
+from weight_mapping import oracle, packing
+from weight_mapping.bits import copied
 from weight_mapping.errors import PortingError, Unrepresentable, WeightsMismatch
 from weight_mapping.layouts import LAYOUTS, Layout
 from weight_mapping.packing import (
@@ -104,6 +106,17 @@ def test_unpacking_what_was_packed_gives_the_weights_bit_for_bit(
     before = _weights(row, *size, dtype)
     assert _same(unpack_row(row, pack_row(row, weights)), weights)
     assert _same(weights, before)
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_large_arrays_are_copied_in_threads_to_the_same_place(row: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights, seen = _weights(row, 5, 3, np.float32), set()
+    alone = pack_row(row, weights)
+    monkeypatch.setattr(packing, "_LARGE", 0)
+    monkeypatch.setattr(packing, "copied", lambda *given: (seen.add(threading.get_ident()), copied(*given))[1])
+    beside = pack_row(row, weights)
+    assert list(beside) == list(alone) and threading.get_ident() not in seen
+    assert all(beside[name].tobytes() == array.tobytes() for name, array in alone.items())
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
