@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 
 from weight_mapping.errors import Unrepresentable
 from weight_mapping.keras_config.era import Era
@@ -110,30 +111,11 @@ def _time_major(layer: Layer) -> bool:
 def check_meaning(spec: ModelSpec, again: ModelSpec, target: Era) -> None:
     """The written configuration must mean the same model: each layer read again against what was to be written. A
     cell's input size comes back with the weights, and a torch cell's two biases as their sum."""
-    _check_masks(spec, again, target)
-    reached = reachable(spec)
-    layers = dict(_layers_of(spec))
-    told = dict(told_by_generation(dict(_models(spec))))
-    for path, other in _layers_of(again):
-        if _repeats(layers[path]) and not _repeats(other) and path in reached:
-            raise Unrepresentable(
-                f"{target}'s Bidirectional sets masked outputs to zero, this one repeats the previous output",
-                where="/".join(path),
-                way_out="Save without asking for a generation of Keras.",
-            )
-        if path in told and isinstance(other, Plain) and told[path].options != other.options:
-            raise Unrepresentable(
-                f"{target} treats a mask that reaches this layer otherwise",
-                where="/".join(path),
-                way_out="Save without asking for a generation of Keras.",
-            )
-        own = layers[path]
-        if isinstance(own, TimeDistributed) and makes_mask(own.layer) and own.inner_mask != _inner(other):
-            raise Unrepresentable(
-                f"{target}'s TimeDistributed {'drops' if own.inner_mask else 'hands on'} the mask that its layer makes",
-                where="/".join(path),
-                way_out="Save without asking for a generation of Keras.",
-            )
+    for path, otherwise in chain(_beside_states(spec, again), _under_masks(spec, again)):
+        raise Unrepresentable(
+            f"{target}{otherwise}", where="/".join(path),
+            way_out="Ask for no generation of Keras (no keras=, no --keras): then one is taken that can state it.",
+        )  # fmt: skip
     expected = dict(leaves(spec))
     for path, read in leaves(again):
         leaf = expected[path]
@@ -143,18 +125,30 @@ def check_meaning(spec: ModelSpec, again: ModelSpec, target: Era) -> None:
             )
 
 
-def _check_masks(spec: ModelSpec, again: ModelSpec, target: Era) -> None:
-    """Where a mask arrives beside initial states, the target must use it, or ignore it, as the model does."""
+def _beside_states(spec: ModelSpec, again: ModelSpec) -> Iterator[tuple[Path, str]]:
+    """Where a mask arrives beside initial states, and is used by one and ignored by the other."""
     reached = reachable(spec) | reachable(again)
     models = dict(_models(spec))
     for path, other in _models(again):
         for node, read in zip(_calls(models[path]), _calls(other), strict=True):
             if node.masked != read.masked and (*path, node.layer) in reached:
-                raise Unrepresentable(
-                    f"{target} {'uses' if read.masked else 'ignores'} a mask beside initial states",
-                    where="/".join((*path, node.layer)),
-                    way_out="Save without asking for a generation of Keras.",
-                )
+                yield (*path, node.layer), f" {'uses' if read.masked else 'ignores'} a mask beside initial states"
+
+
+def _under_masks(spec: ModelSpec, again: ModelSpec) -> Iterator[tuple[Path, str]]:
+    """Which layers do something else with a mask, where one reaches them."""
+    reached = reachable(spec)
+    layers = dict(_layers_of(spec))
+    told = dict(told_by_generation(dict(_models(spec))))
+    for path, other in _layers_of(again):
+        own = layers[path]
+        if _repeats(own) and not _repeats(other) and path in reached:
+            yield path, "'s Bidirectional sets masked outputs to zero, this one repeats the previous output"
+        if path in told and isinstance(other, Plain) and told[path].options != other.options:
+            yield path, " treats a mask that reaches this layer otherwise"
+        if isinstance(own, TimeDistributed) and makes_mask(own.layer) and own.inner_mask != _inner(other):
+            does = "drops" if own.inner_mask else "hands on"
+            yield path, f"'s TimeDistributed {does} the mask that its layer makes"
 
 
 def _calls(model: ModelSpec) -> list[Node]:
