@@ -42,7 +42,9 @@ def scaling(timings: Sequence[Timing], colours: Mapping[str, int]) -> Markup | N
         place = 0.05 + 0.2 * len(names)
         _sample(drawing, place, "in proportion to the work", color=COLOURS["muted"], linestyle=(0, (4, 3)))
     said = "; ".join(
-        f"{shown(line.implementation, 30)} by {line.axis}: work to the power {figure(line.exponent)}" for line in found
+        f"{shown(line.implementation, 30)} by {line.axis}: work to the power {figure(p.median)}"
+        for line in found
+        if (p := line.exponent)
     )
     return inline(drawing, f"Growth of the time. {said}", "scaling", words)
 

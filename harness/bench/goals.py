@@ -110,7 +110,7 @@ def figures(timings: Sequence[Timing], scaling: Sequence[Timing]) -> list[Figure
         if line.implementation in OURS and (p := line.exponent) is not None:
             goal = Goal(name=f"cost by {line.axis}: exponent of the work", unit="", most=_MOST_EXPONENT)
             spans = f"{line.points[0][0]} to {line.points[-1][0]}"
-            found.append(_figure(goal, Interval(low=p, median=p, high=p, coverage=0.0), f"{line.axis} {spans}"))
+            found.append(_figure(goal, p, f"{line.axis} {spans}"))
     return found
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.bench.intervals import Interval
 from harness.bench.speed import Shape, Timing
 from harness.bench.work import flops
 
@@ -30,14 +31,26 @@ class Line:
     """(size, timing), the sizes growing."""
 
     @property
-    def exponent(self) -> float | None:
+    def exponent(self) -> Interval | None:
         """p in time = a work^p, by least squares over the logarithms of the larger half of the points (three at least):
-        1 is linear in the work, less is better than that. At the small end a call costs what it costs anyhow."""
+        1 is linear in the work, less is better than that. At the small end a call costs what it costs anyhow. Its ends
+        are those of the line with each point at the end of its own interval that turns it furthest."""
         kept = self.points[min(len(self.points) // 2, max(0, len(self.points) - 3)) :]
-        pairs = [(math.log(flops(t)), math.log(t.time.median)) for _, t in kept if t.time]
-        if len(pairs) < 2 or len({x for x, _ in pairs}) < 2:
+        times = [t.time for _, t in kept if t.time]
+        work = [math.log(flops(t)) for _, t in kept if t.time]
+        if len(set(work)) < 2:
             return None
-        return statistics.linear_regression(*zip(*pairs, strict=True)).slope
+        away = [x - statistics.fmean(work) for x in work]
+        flat = [t.high if x < 0 else t.low for x, t in zip(away, times, strict=True)]
+        steep = [t.low if x < 0 else t.high for x, t in zip(away, times, strict=True)]
+
+        def slope(seconds: Iterable[float]) -> float:
+            return sum(x * math.log(s) for x, s in zip(away, seconds, strict=True)) / sum(x * x for x in away)
+
+        return Interval(
+            low=slope(flat), median=slope(t.median for t in times), high=slope(steep),
+            coverage=min(t.coverage for t in times),
+        )  # fmt: skip
 
 
 def lines(timings: Sequence[Timing]) -> list[Line]:

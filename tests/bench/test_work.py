@@ -51,9 +51,22 @@ def grown(power: float) -> list[Timing]:
 def test_growth_finds_the_exponent_and_the_goal_judges_it(power: float) -> None:
     lines = growth.lines(grown(power))
     assert [line.axis for line in lines] == list(growth.AXES)
-    assert [line.exponent for line in lines] == pytest.approx([power] * 4)
+    assert [line.exponent.median for line in lines if line.exponent] == pytest.approx([power] * 4)
     assert [len(line.points) for line in lines] == [len(values) for values in growth.AXES.values()]
     assert {one.met for one in goals.figures([], grown(power))} == {power <= 1.1}
+
+
+def test_the_exponents_ends_are_where_the_points_intervals_turn_the_line() -> None:
+    """Every median lies on the line, and every interval reaches from half of it to twice."""
+    rng = random.Random(0)
+    spread = [replace(t, seconds=tuple(t.seconds[0] * 2 ** rng.uniform(-1, 1) for _ in range(40))) for t in grown(1.0)]
+    for line in growth.lines(spread):
+        p, (_, first), (_, last) = line.exponent, line.points[-3], line.points[-1]
+        assert p and p.low < p.median < p.high and first.time and last.time
+        if line.axis == "time":  # evenly apart: the one in the middle turns nothing
+            octaves = math.log(work.flops(last) / work.flops(first))
+            assert p.high == pytest.approx(math.log(last.time.high / first.time.low) / octaves)
+            assert p.low == pytest.approx(math.log(last.time.low / first.time.high) / octaves)
 
 
 def rival(name: str, factor: float, shape: tuple[int, int, int, int] = (1, 100, 64, 64)) -> Timing:
