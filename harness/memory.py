@@ -1,8 +1,8 @@
 """How a process of our own holds its memory, set once at its start.
 
 Modules stay until the process ends, and Python searches them for garbage after every 700 new objects and once more at
-the end: a fifth of the time that a port takes. And C's library keeps freed pieces of up
-to 32 MB for whoever asks next: as much again as a large model takes."""
+the end: a fifth of the time that a port takes. And C's library keeps freed pieces of up to 32 MB for whoever asks next:
+as much again as a large model takes."""
 
 from __future__ import annotations
 

@@ -26,12 +26,13 @@ _LINEAR = activation("linear")
 @dataclass(frozen=True, slots=True)
 class Row:
     """One kind: its options with their defaults, its weights, its way with masks. `training_only`: the identity when
-    the model is evaluated."""
+    the model is evaluated. `moves`: its output is its inputs' numbers, at other places."""
 
     options: Options = field(default_factory=dict)
     weights: Callable[[Options], dict[str, Shape]] = lambda options: {}
     mask: str = "pass"
     training_only: bool = False
+    moves: bool = False
 
 
 def plain(kind: str, **options: Any) -> Plain:
@@ -174,7 +175,7 @@ KINDS: dict[str, Row] = {
         "make",
     ),
     "masking": Row({"mask_value": 0.0}, mask="make"),
-    "identity": Row(_ENDS),
+    "identity": Row(_ENDS, moves=True),
     "dropout": Row({"rate": 0.5, "noise_shape": None}, training_only=True),
     "spatial_dropout": Row({**_IMAGE, "rate": 0.5}, training_only=True),
     "gaussian_dropout": Row({"rate": 0.5}, training_only=True),
@@ -184,11 +185,11 @@ KINDS: dict[str, Row] = {
     "prelu": Row({"shared_axes": (), "rank": None}, lambda o: {"alpha": ("*",)}),
     "srelu": Row(weights=lambda o: dict.fromkeys(("t_left", "a_left", "t_right", "a_right"), ("*",))),
     "parametric_softplus": Row(weights=lambda o: {"alphas": ("*",), "betas": ("*",)}),
-    "flatten": Row({"channels_first": False}, mask="stop"),
-    "reshape": Row({"target_shape": (-1,)}, mask="stop"),
-    "permute": Row({"dims": (1,)}, mask="stop"),
-    "repeat_vector": Row({"n": 1}, mask="stop"),
-    "concatenate": Row({"axis": -1, "any_mask": False}, mask="merge"),
+    "flatten": Row({"channels_first": False}, mask="stop", moves=True),
+    "reshape": Row({"target_shape": (-1,)}, mask="stop", moves=True),
+    "permute": Row({"dims": (1,)}, mask="stop", moves=True),
+    "repeat_vector": Row({"n": 1}, mask="stop", moves=True),
+    "concatenate": Row({"axis": -1, "any_mask": False}, mask="merge", moves=True),
     **{kind: Row({"any_mask": False}, mask="merge") for kind in MERGES},
     "dot": Row({"axes": -1, "normalize": False}, mask="stop"),
     "cosine": Row({"axes": -1}, mask="stop"),
@@ -225,7 +226,7 @@ KINDS: dict[str, Row] = {
     "adaptive_pool": Row({**_IMAGE, "op": "max", "size": (1, 1)}, mask="stop"),
     "global_pool": Row({**_IMAGE, "op": "max", "keepdims": False}, mask="stop"),
     "zero_padding": Row({**_IMAGE, "padding": ((1, 1), (1, 1))}, mask="stop"),
-    "cropping": Row({**_IMAGE, "cropping": ((0, 0), (0, 0))}, mask="stop"),
+    "cropping": Row({**_IMAGE, "cropping": ((0, 0), (0, 0))}, mask="stop", moves=True),
     "up_sampling": Row({**_IMAGE, "size": (2, 2), "interpolation": "nearest"}, mask="stop"),
     "resize": Row({**_IMAGE, "size": (1, 1), "interpolation": "bilinear", "antialias": False}, mask="stop"),
     "center_crop": Row({**_IMAGE, "size": (1, 1)}, mask="stop"),

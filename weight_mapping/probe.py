@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from weight_mapping.masks import reachable
+from weight_mapping.operations.table import ROWS
 from weight_mapping.plain import KINDS
 from weight_mapping.spec import Input, Layer, ModelSpec, Operation, Plain, TimeDistributed
 from weight_mapping.weights import Array
@@ -71,16 +72,8 @@ def _consumers(spec: ModelSpec, name: str) -> list[Plain]:
 def _moves(layer: Layer) -> bool:
     """Whether the layer's outputs are its inputs' numbers, at other places."""
     if isinstance(layer, Plain):
-        return layer.kind in _MOVING or KINDS[layer.kind].training_only
-    return isinstance(layer, Operation) and layer.name in _MOVING_OPERATIONS
-
-
-_MOVING = ("identity", "reshape", "flatten", "permute", "repeat_vector", "concatenate", "cropping")
-_MOVING_OPERATIONS = (
-    "cast", "identity", "get_item", "strided_slice", "reshape", "transpose", "expand_dims", "squeeze", "concatenate",
-    "concatenate_inputs", "stack", "stack_inputs", "split", "split_sizes", "unstack", "flip", "swapaxes", "moveaxis",
-    "take", "repeat", "roll", "tile",
-)  # fmt: skip
+        return KINDS[layer.kind].moves or KINDS[layer.kind].training_only
+    return isinstance(layer, Operation) and layer.name in ROWS and ROWS[layer.name].moves
 
 
 def _vocabulary(spec: ModelSpec, name: str) -> int | None:

@@ -21,13 +21,13 @@ def write_plain(layer: Plain, target: Era, where: str) -> tuple[str, dict[str, A
     if layer.kind == "identity":
         return ("Identity" if target.generation >= 3 or layer.options["ends_mask"] else "ActivityRegularization"), {}
     class_name, row = _row_of(layer, target, where)
-    unsaid = {"causal", *row.unwritten, *(row.new if target.generation < 3 else ())}  # causal stands in the call
-    _refuse_lost(layer, class_name, {k: o for k, o in row.keys.items() if k in unsaid - {"causal"}}, target, where)
+    untaken = {*row.unwritten, *(row.new if target.generation < 3 else ())}
+    _refuse_lost(layer, class_name, {k: o for k, o in row.keys.items() if k in untaken}, target, where)
     _refuse_unstated(layer, class_name, target, where)
     config = {
         key: _written(layer, option, target, where)
         for key, option in row.keys.items()
-        if option in layer.options and key not in unsaid
+        if option in layer.options and key not in untaken and key != "causal"  # which stands in the call
     }
     config.update(_named(layer))
     if class_name == "MultiHeadAttention" and target.generation < 3:  # asked for by its from_config; None: when called

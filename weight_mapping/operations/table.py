@@ -13,12 +13,13 @@ from weight_mapping.operations.elementwise import Formula
 @dataclass(frozen=True, slots=True)
 class Row:
     """`formula`, its parameters named as in keras.ops; one that needs more than operators takes the module numpy or
-    torch as its first, `xp`."""
+    torch as its first, `xp`. `moves`: the result is the inputs' numbers, at other places."""
 
     formula: Formula
     keras3: tuple[str, ...] = ()
     tf: tuple[str, ...] = ()
     node: tuple[str, ...] = ()
+    moves: bool = False
 
 
 ROWS: dict[str, Row] = {
@@ -99,41 +100,59 @@ ROWS: dict[str, Row] = {
         reducing.matmul, ("Matmul",), ("linalg.matmul", "matmul"), ("MatMul", "BatchMatMul", "BatchMatMulV2")
     ),
     "einsum": Row(reducing.einsum, ("Einsum",), ("einsum", "linalg.einsum")),
-    "cast": Row(elementwise.cast, ("Cast",), ("cast", "dtypes.cast"), ("Cast",)),
+    "cast": Row(elementwise.cast, ("Cast",), ("cast", "dtypes.cast"), ("Cast",), moves=True),
     "clip": Row(lambda xp, x, x_min, x_max: xp.clip(x, x_min, x_max), ("Clip",), ("clip_by_value",), ("ClipByValue",)),
     "where": Row(elementwise.where, ("Where",), ("where", "compat.v1.where"), ("SelectV2", "Select")),
     "zeros_like": Row(elementwise.filled_like("zeros_like"), ("ZerosLike",), ("zeros_like",), ("ZerosLike",)),
     "ones_like": Row(elementwise.filled_like("ones_like"), ("OnesLike",), ("ones_like",), ("OnesLike",)),
     "identity": Row(
-        lambda x: x, ("StopGradient", "ConvertToTensor"), ("identity", "stop_gradient"), ("Identity", "StopGradient")
+        lambda x: x,
+        ("StopGradient", "ConvertToTensor"),
+        ("identity", "stop_gradient"),
+        ("Identity", "StopGradient"),
+        moves=True,
     ),
-    "get_item": Row(rearranging.get_item, ("GetItem",), ("__operators__.getitem",)),
-    "strided_slice": Row(rearranging.strided_slice, (), ("strided_slice",), ("StridedSlice",)),
+    "get_item": Row(rearranging.get_item, ("GetItem",), ("__operators__.getitem",), moves=True),
+    "strided_slice": Row(rearranging.strided_slice, (), ("strided_slice",), ("StridedSlice",), moves=True),
     "reshape": Row(
-        lambda xp, x, shape: xp.reshape(x, tuple(int(n) for n in shape)), ("Reshape",), ("reshape",), ("Reshape",)
+        lambda xp, x, shape: xp.reshape(x, tuple(int(n) for n in shape)),
+        ("Reshape",),
+        ("reshape",),
+        ("Reshape",),
+        moves=True,
     ),
     "shape": Row(lambda xp, x, dtype=None: xp.asarray(tuple(x.shape)), (), ("shape", "compat.v1.shape"), ("Shape",)),
-    "transpose": Row(rearranging.transpose, ("Transpose",), ("transpose", "compat.v1.transpose"), ("Transpose",)),
-    "expand_dims": Row(rearranging.expand_dims, ("ExpandDims",), ("expand_dims",), ("ExpandDims",)),
-    "squeeze": Row(rearranging.squeeze, ("Squeeze",), ("squeeze", "compat.v1.squeeze"), ("Squeeze",)),
-    "concatenate": Row(lambda xp, xs, axis=0: xp.concatenate(tuple(xs), axis), ("Concatenate",), ("concat",)),
-    "concatenate_inputs": Row(lambda xp, *xs: xp.concatenate(xs[:-1], int(xs[-1])), node=("ConcatV2",)),
-    "stack": Row(lambda xp, xs, axis=0: xp.stack(tuple(xs), axis), ("Stack",), ("stack",)),
-    "stack_inputs": Row(lambda xp, *xs, axis=0: xp.stack(xs, axis), node=("Pack",)),
-    "split": Row(rearranging.split, ("Split",)),
-    "split_sizes": Row(rearranging.split_sizes, (), ("split",)),
-    "unstack": Row(rearranging.unstack, ("Unstack",), ("unstack",), ("Unpack",)),
-    "flip": Row(
-        lambda xp, x, axis=None: xp.flip(x, rearranging.axes_of(x, axis)), ("Flip",), ("reverse",), ("ReverseV2",)
+    "transpose": Row(
+        rearranging.transpose, ("Transpose",), ("transpose", "compat.v1.transpose"), ("Transpose",), moves=True
     ),
-    "swapaxes": Row(lambda xp, x, axis1, axis2: xp.swapaxes(x, int(axis1), int(axis2)), ("Swapaxes",)),
-    "moveaxis": Row(lambda xp, x, source, destination: xp.moveaxis(x, source, destination), ("Moveaxis",)),
-    "take": Row(rearranging.take, ("Take",), ("gather", "compat.v1.gather")),
+    "expand_dims": Row(rearranging.expand_dims, ("ExpandDims",), ("expand_dims",), ("ExpandDims",), moves=True),
+    "squeeze": Row(rearranging.squeeze, ("Squeeze",), ("squeeze", "compat.v1.squeeze"), ("Squeeze",), moves=True),
+    "concatenate": Row(
+        lambda xp, xs, axis=0: xp.concatenate(tuple(xs), axis), ("Concatenate",), ("concat",), moves=True
+    ),
+    "concatenate_inputs": Row(lambda xp, *xs: xp.concatenate(xs[:-1], int(xs[-1])), node=("ConcatV2",), moves=True),
+    "stack": Row(lambda xp, xs, axis=0: xp.stack(tuple(xs), axis), ("Stack",), ("stack",), moves=True),
+    "stack_inputs": Row(lambda xp, *xs, axis=0: xp.stack(xs, axis), node=("Pack",), moves=True),
+    "split": Row(rearranging.split, ("Split",), moves=True),
+    "split_sizes": Row(rearranging.split_sizes, (), ("split",), moves=True),
+    "unstack": Row(rearranging.unstack, ("Unstack",), ("unstack",), ("Unpack",), moves=True),
+    "flip": Row(
+        lambda xp, x, axis=None: xp.flip(x, rearranging.axes_of(x, axis)),
+        ("Flip",),
+        ("reverse",),
+        ("ReverseV2",),
+        moves=True,
+    ),
+    "swapaxes": Row(lambda xp, x, axis1, axis2: xp.swapaxes(x, int(axis1), int(axis2)), ("Swapaxes",), moves=True),
+    "moveaxis": Row(lambda xp, x, source, destination: xp.moveaxis(x, source, destination), ("Moveaxis",), moves=True),
+    "take": Row(rearranging.take, ("Take",), ("gather", "compat.v1.gather"), moves=True),
     "pad": Row(rearranging.pad, ("Pad",), ("pad", "compat.v1.pad")),
-    "repeat": Row(rearranging.repeat, ("Repeat",), ("repeat",)),
-    "roll": Row(rearranging.roll, ("Roll",), ("roll",)),
+    "repeat": Row(rearranging.repeat, ("Repeat",), ("repeat",), moves=True),
+    "roll": Row(rearranging.roll, ("Roll",), ("roll",), moves=True),
     "one_hot": Row(elementwise.one_hot, ("OneHot",), ("one_hot", "compat.v1.one_hot"), ("OneHot",)),
-    "tile": Row(lambda xp, x, repeats: xp.tile(x, tuple(int(n) for n in repeats)), ("Tile",), ("tile",), ("Tile",)),
+    "tile": Row(
+        lambda xp, x, repeats: xp.tile(x, tuple(int(n) for n in repeats)), ("Tile",), ("tile",), ("Tile",), moves=True
+    ),
 }
 """Canonical name -> formula and names. In Keras 3 a layer may bear an operation's name (Add, Concatenate, …): the
 configuration's module tells them apart."""
